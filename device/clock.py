@@ -1,0 +1,207 @@
+"""Time as an object.
+
+Only the loop's ticker asks what time it is, and it asks the clock it was given.
+On the Pi that is `MonotonicClock`. `VirtualClock` jumps from one due event to
+the next, so an hour of walking is tested in seconds and the same run twice is
+the same to the last microsecond. `PacedClock` is the virtual clock held back to
+real time: it lets a simulated world be watched live, in one thread.
+
+All three count seconds from their own start and never look at the wall clock:
+a Pi has no battery behind its clock, and a walk must survive its jump.
+"""
+
+import heapq
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Monotonic time in seconds, and a wait that another thread can cut short."""
+
+    def now(self) -> float:
+        """Seconds since the clock's start."""
+        ...
+
+    def wait_until(self, deadline_s: float) -> None:
+        """Return at `deadline_s`, or as soon as `wake` was called since the last wait."""
+        ...
+
+    def wake(self) -> None:
+        """End the current wait, or the next; safe from any thread or signal handler."""
+        ...
+
+    def sleep(self, duration_s: float) -> None:
+        """Let `duration_s` pass; for microseconds only, since nothing can wake it."""
+        ...
+
+    def on_this_clock(self, monotonic_s: float) -> float:
+        """A time.monotonic() stamp (an edge's) in this clock's seconds."""
+        ...
+
+
+class _Doorbell:
+    """A pipe that ends a select(): rings from any thread, and from signal handlers."""
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        os.set_blocking(self._write_fd, False)
+
+    def ring(self) -> None:
+        try:
+            os.write(self._write_fd, b"!")
+        except BlockingIOError:
+            pass  # full: it is ringing already
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait at most `timeout_s`; True when it rang."""
+        if not select.select([self._read_fd], [], [], max(0.0, timeout_s))[0]:
+            return False
+        os.read(self._read_fd, 4096)
+        return True
+
+    def __del__(self) -> None:
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+
+
+class MonotonicClock:
+    """The machine's monotonic clock, counted from this object's making."""
+
+    def __init__(self) -> None:
+        self._origin_s = time.monotonic()
+        self._bell = _Doorbell()
+
+    def now(self) -> float:
+        """Seconds since the clock was made."""
+        return time.monotonic() - self._origin_s
+
+    def wait_until(self, deadline_s: float) -> None:
+        """Sleep to the deadline or until woken; a past deadline only drains the bell."""
+        self._bell.wait(deadline_s - self.now())
+
+    def wake(self) -> None:
+        """Ring the bell."""
+        self._bell.ring()
+
+    def sleep(self, duration_s: float) -> None:
+        """Sleep; the kernel adds some 50 us."""
+        time.sleep(duration_s)
+
+    def on_this_clock(self, monotonic_s: float) -> float:
+        """Shift a time.monotonic() stamp to this clock's origin."""
+        return monotonic_s - self._origin_s
+
+
+class VirtualClock:
+    """Time that passes only when someone waits, and then all at once.
+
+    `at` books a callback; a wait runs what is booked, in order, each at exactly
+    its time, until the deadline is reached or a callback wakes the waiter.
+    """
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        self._booked: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._woken = False
+
+    def now(self) -> float:
+        """The present: the booked time while a callback runs."""
+        return self._now_s
+
+    def at(self, time_s: float, call: Callable[[], None]) -> None:
+        """Book `call` for `time_s`; equal times run in the order of booking."""
+        self._count += 1
+        heapq.heappush(self._booked, (time_s, self._count, call))
+
+    def wait_until(self, deadline_s: float) -> None:
+        """Run what falls due up to `deadline_s`, stopping early once woken."""
+        booked = self._booked
+        while not self._woken and booked and booked[0][0] <= deadline_s:
+            self._run_next()
+        if self._woken:
+            self._woken = False
+        elif deadline_s > self._now_s:
+            self._now_s = deadline_s
+
+    def wake(self) -> None:
+        """End the wait after the callback that is running."""
+        self._woken = True
+
+    def sleep(self, duration_s: float) -> None:
+        """Let `duration_s` pass, running what falls due in it."""
+        end_s = self._now_s + duration_s
+        while self._booked and self._booked[0][0] <= end_s:
+            self._run_next()
+        self._now_s = max(self._now_s, end_s)
+
+    def on_this_clock(self, monotonic_s: float) -> float:
+        """Mock pins stamp in virtual seconds already."""
+        return monotonic_s
+
+    def _run_next(self) -> None:
+        time_s, _, call = heapq.heappop(self._booked)
+        self._now_s = max(self._now_s, time_s)
+        call()
+
+
+class PacedClock(VirtualClock):
+    """A virtual clock that waits for the real one: what is booked runs live.
+
+    While a callback runs, `now` is the booked time, as a kernel stamps an edge
+    when it happened and not when someone looked. Otherwise it is real time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._origin_s = time.monotonic()
+        self._bell = _Doorbell()
+        self._in_callback = False
+        self._thread = threading.get_ident()
+
+    def at(self, time_s: float, call: Callable[[], None]) -> None:
+        """Book `call`; from another thread too, which ends the owner's wait to look again."""
+        super().at(time_s, call)
+        if threading.get_ident() != self._thread:
+            self._bell.ring()
+
+    def now(self) -> float:
+        """Real seconds since the start, or the booked time inside a callback."""
+        if self._in_callback:
+            return self._now_s
+        return time.monotonic() - self._origin_s
+
+    def wait_until(self, deadline_s: float) -> None:
+        """Run what falls due, each at its real time, until the deadline or woken."""
+        while True:
+            next_s = min(deadline_s, self._booked[0][0]) if self._booked else deadline_s
+            rang = self._bell.wait(next_s - self.now())
+            self._run_due()
+            if rang or self._woken or self.now() >= deadline_s:
+                self._woken = False
+                return
+
+    def wake(self) -> None:
+        """End the wait: at once from outside, after the callback from inside."""
+        if self._in_callback:
+            self._woken = True
+        else:
+            self._bell.ring()
+
+    def sleep(self, duration_s: float) -> None:
+        """Really sleep, then run what fell due meanwhile."""
+        time.sleep(duration_s)
+        self._run_due()
+
+    def _run_due(self) -> None:
+        self._in_callback = True
+        try:
+            while self._booked and self._booked[0][0] <= time.monotonic() - self._origin_s:
+                self._run_next()
+        finally:
+            self._in_callback = False

@@ -1,0 +1,242 @@
+"""TOML to Settings, with errors for the person who edits the file.
+
+A file is looked for at `--config`, then `$REARGUARD_CONFIG`, then on the boot
+partition (which any PC can edit with the card in a reader), then in /etc; none
+at all means the defaults. Everything is checked here, before a pin is touched:
+types and bounds by msgspec against `settings.py`, then what only shows when two
+settings are held side by side. The first thing wrong becomes one line: file,
+key, value, and what to write instead.
+"""
+
+import difflib
+import math
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from device import physics, profiles
+from device.errors import ConfigError
+from device.settings import Settings
+
+PLACES = (Path("/boot/firmware/rearguard.toml"), Path("/etc/rearguard/rearguard.toml"))
+VARIABLE = "REARGUARD_CONFIG"
+
+PULLED_UP_AT_BOOT = range(9)
+UART_PINS = (14, 15)
+UNITS = {"_m": "m", "_s": "s", "_c": "°C", "_hz": "Hz"}
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+
+
+class Knob(msgspec.Struct, frozen=True):
+    """One setting as documentation and errors speak of it."""
+
+    table: str
+    key: str
+    kind: str
+    default: Any
+    description: str
+
+    @property
+    def unit(self) -> str:
+        """The unit its name ends in, or nothing."""
+        return next((unit for end, unit in UNITS.items() if self.key.endswith(end)), "")
+
+    def __str__(self) -> str:
+        """What may be written: kind, bounds and unit."""
+        return f"{self.kind} {self.unit}".rstrip()
+
+
+def knobs() -> Iterator[Knob]:
+    """Every setting, in the order of the file."""
+    for table, section in typing.get_type_hints(Settings).items():
+        hints = typing.get_type_hints(section, include_extras=True)
+        for field in msgspec.structs.fields(section):
+            kind, description = _describe(hints[field.name])
+            yield Knob(table, field.name, kind, field.default, description)
+
+
+def find_file(argument: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The configuration file that counts, or None for the defaults."""
+    if argument is not None:
+        return Path(argument)
+    if environ.get(VARIABLE):
+        return Path(environ[VARIABLE])
+    return next((place for place in PLACES if place.exists()), None)
+
+
+def load(path: Path | None) -> Settings:
+    """Settings from `path`, or the defaults for None. Raises ConfigError."""
+    if path is None:
+        return Settings()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; name a readable TOML file") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return parse(raw, str(path))
+
+
+def parse(raw: Mapping[str, Any], source: str) -> Settings:
+    """Settings from decoded TOML; `source` is the file's name for messages."""
+    for path, value in _leaves(raw):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{source}: {path} = {value}: must be a finite number")
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(error, raw)}") from error
+    judge(settings, source)
+    return settings
+
+
+def judge(settings: Settings, source: str) -> None:
+    """Raise ConfigError for the first combination of settings that cannot work."""
+    for complaint in _complaints(settings):
+        raise ConfigError(f"{source}: {complaint}")
+
+
+def _complaints(settings: Settings) -> Iterator[str]:
+    yield from _pin_complaints(settings)
+    yield from _timing_complaints(settings)
+    yield from _alert_complaints(settings)
+
+
+def _pin_complaints(settings: Settings) -> Iterator[str]:
+    buzzer, motor = settings.buzzer, settings.motor
+    outputs = {"buzzer.pin": buzzer.pin} if buzzer.enabled else {}
+    outputs |= {"motor.pin": motor.pin} if motor.enabled else {}
+    if not outputs:
+        yield (
+            "buzzer.enabled and motor.enabled are both false: nothing could warn the"
+            " wearer; enable at least one"
+        )
+    for key, pin in outputs.items():
+        if pin in PULLED_UP_AT_BOOT:
+            yield f"{key} = {pin}: a Pi pulls GPIO 0-8 up at boot, so it would be on; use 9-27"
+        if pin in UART_PINS:
+            yield f"{key} = {pin}: GPIO 14 and 15 are the serial port, high at boot; use 9-27"
+    used: dict[int, str] = {}
+    sensor = {"sensor.trigger_pin": settings.sensor.trigger_pin}
+    sensor["sensor.echo_pin"] = settings.sensor.echo_pin
+    for key, pin in (sensor | outputs).items():
+        if pin in used:
+            yield f"{key} = {pin}: {used[pin]} has that pin already; give each its own"
+        used[pin] = key
+
+
+def _timing_complaints(settings: Settings) -> Iterator[str]:
+    sensor = settings.sensor
+    if sensor.min_range_m >= sensor.max_range_m / 2:
+        yield (
+            f"sensor.min_range_m = {sensor.min_range_m}: must be less than half of"
+            f" sensor.max_range_m = {sensor.max_range_m}"
+        )
+    flight_s = 2 * sensor.max_range_m / physics.speed_of_sound_mps(sensor.temperature_c)
+    for key in ("retrigger_s", "fall_timeout_s"):
+        value = getattr(sensor, key)
+        if value < flight_s:
+            yield (
+                f"sensor.{key} = {value}: an echo from sensor.max_range_m ="
+                f" {sensor.max_range_m} takes {flight_s:.4f} s; set at least"
+                f" {math.ceil(flight_s * 1000) / 1000} or a shorter range"
+            )
+
+
+def _alert_complaints(settings: Settings) -> Iterator[str]:
+    limits = profiles.thresholds(settings.alert)
+    named = list(zip(profiles.LEVELS, limits, strict=True))
+    origin = f"(from alert.profile = {settings.alert.profile!r} where not set)"
+    for (outer, wide), (inner, narrow) in zip(named, named[1:], strict=False):
+        if narrow.distance_m > wide.distance_m:
+            yield (
+                f"alert.{inner}_m = {narrow.distance_m}: farther than alert.{outer}_m ="
+                f" {wide.distance_m} {origin}; each level must lie inside the one before"
+            )
+        if narrow.ttc_s > wide.ttc_s > 0:
+            yield (
+                f"alert.{inner}_ttc_s = {narrow.ttc_s}: sooner than alert.{outer}_ttc_s ="
+                f" {wide.ttc_s} {origin}; each level must lie inside the one before"
+            )
+    for level, limit in named:
+        if limit.distance_m > settings.sensor.max_range_m:
+            yield (
+                f"alert.{level}_m = {limit.distance_m} {origin}: farther than"
+                f" sensor.max_range_m = {settings.sensor.max_range_m} can see; lower it"
+            )
+    if limits[-1].distance_m <= settings.sensor.min_range_m:
+        yield (
+            f"alert.stop_m = {limits[-1].distance_m} {origin}: inside the blind zone"
+            f" sensor.min_range_m = {settings.sensor.min_range_m}; set it farther out"
+        )
+
+
+def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any]) -> str:
+    """One line for a msgspec error: key, value, what is expected, the nearest name."""
+    match = _AT.match(str(error))
+    assert match is not None
+    what, path = match["what"], match["path"] or ""
+    known = {f"{knob.table}.{knob.key}": knob for knob in knobs()}
+    unknown = re.match(r"Object contains unknown field `(.*)`", what)
+    if unknown:
+        return _unknown(f"{path}.{unknown[1]}" if path else unknown[1], list(known))
+    value: Any = raw
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if path in known:
+        return f"{path} = {_toml(value)}: must be {known[path]}"
+    return f"{path} = {_toml(value)}: must be a table, written [{path}]"
+
+
+def _unknown(path: str, known: list[str]) -> str:
+    tables = sorted({key.split(".")[0] for key in known})
+    table, _, key = path.rpartition(".")
+    names = [k.split(".")[1] for k in known if k.startswith(f"{table}.")] if table else tables
+    close = difflib.get_close_matches(key or path, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(names)}"
+    return f"{path}: unknown {'key' if table else 'table'}; {hint}"
+
+
+def _leaves(raw: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in raw.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _describe(hint: Any) -> tuple[str, str]:
+    """(kind with bounds, description) of one annotated setting."""
+    lower = upper = None
+    description = ""
+    while typing.get_origin(hint) is Annotated:
+        hint, *notes = typing.get_args(hint)
+        for note in notes:
+            lower = note.ge if note.ge is not None else lower
+            upper = note.le if note.le is not None else upper
+            description = note.description or description
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        arm = next(arm for arm in typing.get_args(hint) if arm is not type(None))
+        return _describe(arm)[0], description
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(f'"{name}"' for name in typing.get_args(hint)), description
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+    kind = words[hint]
+    return (f"{kind}, {lower} to {upper}" if lower is not None else kind), description

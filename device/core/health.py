@@ -1,0 +1,134 @@
+"""Whether the sensor can be believed at all: dead, confused, or proven.
+
+A fault is not a distance and not a level; it stands beside them and is announced.
+Three judges, the first that objects gives the fault its name:
+
+- *silence*: no believable answer for `fault_after_s`. "Never answered" (a wiring
+  mistake) and "stopped answering" (a wire that broke) are different sentences to
+  the person who mends it.
+- *unreliable*: three of the last eight pings proved nothing. A healthy part
+  answers every ping, even if only with "nothing there".
+- *garbage*: five of the last nine pings were echoes that agree with none of the
+  three before them. Two real surfaces alternate; only nonsense never repeats.
+
+Quick to doubt, slow to trust again: a fault ends after eight good answers in a
+row (0.3-0.5 s), so an answer now and then does not end it. A sensor is proven
+by its first two answers.
+"""
+
+from collections import deque
+from enum import StrEnum
+
+from device.core.reading import Echo, Fault, PingFault, Reading
+
+FAULT_AFTER_S = 0.5
+"""PX4 gives a range finder the same half second before it is stale."""
+PROOF_ANSWERS = 2
+RECOVERY_ANSWERS = 8
+WINDOW = 8
+WINDOW_FAULTS = 3
+GARBAGE_WINDOW = 9
+GARBAGE_ORPHANS = 5
+COMPANIONS = 3
+COMPANION_M = 0.08
+COMPANION_MPS = 3.0
+COMPANION_MAX_S = 0.25
+
+
+class SensorFault(StrEnum):
+    """What is wrong with the sensor, in the words of the journal."""
+
+    NEVER_ANSWERED = "never-answered"
+    STOPPED_ANSWERING = "stopped-answering"
+    STUCK_HIGH = "stuck-high"
+    NOISE = "noise"
+    LOST_EDGE = "lost-edge"
+    LATE_EDGE = "late-edge"
+    INTERMITTENT = "intermittent"
+    GARBAGE = "garbage"
+    STALE = "stale"
+    """Nothing was read at all, not even a failure: the loop or the driver stands still."""
+
+
+_NAMES = {
+    PingFault.STUCK_HIGH: SensorFault.STUCK_HIGH,
+    PingFault.NOISE: SensorFault.NOISE,
+    PingFault.LOST_EDGE: SensorFault.LOST_EDGE,
+    PingFault.LATE_EDGE: SensorFault.LATE_EDGE,
+}
+
+
+class Health:
+    """Judges the stream of readings; `fault` is the verdict, None while believable."""
+
+    def __init__(self, fault_after_s: float = FAULT_AFTER_S) -> None:
+        """`fault_after_s`: silence that is a fault; longer only for slow sensors."""
+        self._fault_after_s = fault_after_s
+        self._answers = 0
+        self._good_in_a_row = 0
+        self._failed: deque[bool] = deque(maxlen=WINDOW)
+        self._orphans: deque[bool] = deque(maxlen=GARBAGE_WINDOW)
+        self._echoes: deque[Echo] = deque(maxlen=COMPANIONS)
+        self._last_answer_s = 0.0
+        self._last_failure: PingFault | None = None
+        self.fault: SensorFault | None = None
+
+    @property
+    def proven(self) -> bool:
+        """It has answered often enough to be believed."""
+        return self._answers >= PROOF_ANSWERS
+
+    @property
+    def due_s(self) -> float:
+        """When silence becomes a fault if nothing is heard until then."""
+        return round(self._last_answer_s + self._fault_after_s, 6)
+
+    def step(self, now_s: float, reading: Reading | None) -> SensorFault | None:
+        """Take one reading (or the absence of one) in, and judge."""
+        if reading is not None:
+            self._take(reading)
+        objection = self._objection(now_s)
+        if objection is not None and (self.fault is None or self._good_in_a_row == 0):
+            self.fault = objection
+        elif objection is None and self._good_in_a_row >= RECOVERY_ANSWERS:
+            self.fault = None
+        return self.fault
+
+    def _take(self, reading: Reading) -> None:
+        failed = isinstance(reading, Fault)
+        orphan = isinstance(reading, Echo) and self._is_orphan(reading)
+        self._failed.append(failed)
+        self._orphans.append(orphan)
+        if isinstance(reading, Fault):
+            self._last_failure = reading.fault
+        else:
+            self._answers += 1
+            self._last_answer_s = reading.t_s
+        self._good_in_a_row = 0 if failed or orphan else self._good_in_a_row + 1
+        if isinstance(reading, Echo):
+            self._echoes.append(reading)
+
+    def _is_orphan(self, echo: Echo) -> bool:
+        return bool(self._echoes) and not any(
+            abs(echo.distance_m - other.distance_m)
+            <= COMPANION_M + COMPANION_MPS * min(echo.t_s - other.t_s, COMPANION_MAX_S)
+            for other in self._echoes
+        )
+
+    def _objection(self, now_s: float) -> SensorFault | None:
+        if now_s >= self.due_s:
+            return self._silence()
+        if sum(self._failed) >= WINDOW_FAULTS:
+            # Not one good answer among the last three: it is as good as silent.
+            in_a_row = all(list(self._failed)[-WINDOW_FAULTS:])
+            return self._silence() if in_a_row else SensorFault.INTERMITTENT
+        if sum(self._orphans) >= GARBAGE_ORPHANS:
+            return SensorFault.GARBAGE
+        return None
+
+    def _silence(self) -> SensorFault:
+        if not any(self._failed):
+            return SensorFault.STALE if self.proven else SensorFault.NEVER_ANSWERED
+        if self._last_failure in _NAMES:
+            return _NAMES[self._last_failure]
+        return SensorFault.STOPPED_ANSWERING if self.proven else SensorFault.NEVER_ANSWERED

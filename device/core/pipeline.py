@@ -1,0 +1,73 @@
+"""One instant of the whole: a reading in, a command out.
+
+A step with a reading, or one at which silence itself becomes news, is judged:
+tracked, doubted, decided. Any other step only asks the player where its rhythm
+stands. So extra steps change nothing, and a recording replayed at the instants
+it has gives the levels it had.
+"""
+
+from msgspec import Struct
+
+from device.core.alert import STILL_MPS, Alert, AlertMachine
+from device.core.health import FAULT_AFTER_S, Health
+from device.core.reading import Reading
+from device.core.signals import Command, Cue, Player
+from device.core.track import Track, Tracker
+from device.settings import Settings
+
+REJUDGE_S = 0.25
+"""How often a standing silence is judged again."""
+SLOW_PERIODS = 2.5
+"""Silence of this many periods is a fault in a sensor slower than the usual half second."""
+
+
+class Step(Struct, frozen=True, gc=False):
+    """Everything about one instant: the reading (None: no news) and what followed from it."""
+
+    t_s: float
+    reading: Reading | None
+    track: Track
+    alert: Alert
+    cue: Cue
+    command: Command
+
+
+class Pipeline:
+    """Reading -> Track and Health -> Alert -> Command."""
+
+    def __init__(self, settings: Settings, period_s: float = 0.0) -> None:
+        """`period_s`: the sensor's usual time between readings, for slow ones."""
+        fault_after_s = max(FAULT_AFTER_S, SLOW_PERIODS * period_s)
+        self._tracker = Tracker(settings.alert.new_object_pings, fault_after_s)
+        self._health = Health(fault_after_s)
+        self._machine = AlertMachine(settings.alert)
+        self._player = Player(settings.buzzer, settings.motor)
+        self._track = Track()
+        self._alert = Alert()
+        self._judge_s = fault_after_s
+
+    @property
+    def due_s(self) -> float:
+        """The next instant at which a step would differ without any new reading."""
+        return min(self._judge_s, self._player.due_s)
+
+    def step(self, now_s: float, reading: Reading | None) -> Step:
+        """Take in one instant; `now_s` never decreases."""
+        if reading is None and now_s < self._judge_s:
+            command = self._player.step(now_s, None)
+        else:
+            self._judge(now_s, reading)
+            command = self._player.step(now_s, self._alert)
+        return Step(now_s, reading, self._track, self._alert, self._player.cue, command)
+
+    def _judge(self, now_s: float, reading: Reading | None) -> None:
+        tracker, health, machine = self._tracker, self._health, self._machine
+        track = tracker.at(now_s) if reading is None else tracker.step(now_s, reading)
+        doubted = health.fault is not None
+        fault = health.step(now_s, reading)
+        state = machine.step(now_s, reading, track, fault, doubted)
+        closing = track.closing_mps is not None and track.closing_mps >= STILL_MPS
+        self._track = track
+        self._alert = Alert(state, fault, closing, machine.hushed, health.proven)
+        due_s = health.due_s
+        self._judge_s = round(due_s if due_s > now_s else now_s + REJUDGE_S, 6)

@@ -1,0 +1,205 @@
+"""What each alert sounds and feels like: data, and a player that is a function of time.
+
+Meaning is in the rhythm, not in the strength, which the torso tells poorly and
+worse with age; a shorter gap feels more urgent. A rhythm is a list of pulses
+played once, then another repeated for ever; where it stands is worked out from
+the time since it began, so nothing drifts, nothing sleeps and there is no beep
+thread. One signal plays at a time: STOP > FAULT > DANGER > WARNING > CAUTION >
+chirp. Vibration pulses are longer than the buzzer's because an eccentric motor
+needs time to spin: gaps under 100 ms blur.
+
+The player does not trust its feeder: handed no fresh alert for half a second it
+plays the fault signal (openpilot's sound daemon does the same).
+"""
+
+import math
+from enum import Enum
+
+from msgspec import Struct
+
+from device.core.alert import Alert, State
+from device.settings import BuzzerSettings, MotorSettings
+
+FRESH_S = 0.5
+LOW_TONE = 0.5
+HIGH_TONE = 1.3
+
+
+class Rhythm(Struct, frozen=True):
+    """(on, off) pulses in milliseconds: `once`, then `again` for ever, until `until_ms`."""
+
+    once: tuple[tuple[int, int], ...] = ()
+    again: tuple[tuple[int, int], ...] = ()
+    until_ms: float = math.inf
+
+    def at(self, elapsed_s: float) -> tuple[float | None, float]:
+        """(seconds the running pulse has been on, or None; seconds until that changes)."""
+        t = elapsed_s * 1000.0 + 1e-3  # an edge asked for at its own instant has happened
+        if t >= self.until_ms:
+            return None, math.inf
+        start = 0.0
+        for on, off in self.once:
+            if t < start + on + off:
+                return self._within(t, start, on, off)
+            start += on + off
+        period = sum(on + off for on, off in self.again)
+        if not period:
+            return None, math.inf
+        start += (t - start) // period * period
+        for on, off in self.again[:-1]:
+            if t < start + on + off:
+                return self._within(t, start, on, off)
+            start += on + off
+        return self._within(t, start, *self.again[-1])
+
+    def _within(self, t: float, start: float, on: int, off: int) -> tuple[float | None, float]:
+        if t < start + on:
+            return (t - start) / 1000.0, (min(start + on, self.until_ms) - t) / 1000.0
+        return None, (min(start + on + off, self.until_ms) - t) / 1000.0
+
+
+SILENT = Rhythm()
+
+
+class Signal(Struct, frozen=True):
+    """One thing to say: both rhythms, and the passive buzzer's tone relative to its own."""
+
+    buzzer: Rhythm = SILENT
+    motor: Rhythm = SILENT
+    tone: float = 1.0
+
+
+class Cue(Enum):
+    """The cadence table: every signal there is."""
+
+    SILENCE = Signal()
+    CHIRP = Signal(Rhythm(once=((250, 0),)), Rhythm(once=((150, 0),)), HIGH_TONE)
+    CAUTION = Signal(
+        Rhythm(once=((100, 0),)),
+        Rhythm(again=((150, 850),), until_ms=3000),
+    )
+    CAUTION_CLOSING = Signal(
+        Rhythm(once=((100, 900),), again=((150, 850),)),
+        Rhythm(again=((150, 850),), until_ms=3000),
+    )
+    WARNING = Signal(Rhythm(again=((150, 150),)), Rhythm(again=((150, 250),)))
+    DANGER = Signal(Rhythm(again=((75, 75),)), Rhythm(again=((120, 100),)))
+    DANGER_HUSHED = Signal(Rhythm(again=((75, 1925),)), Rhythm(again=((120, 1880),)))
+    STOP = Signal(
+        Rhythm(once=((3000, 75),), again=((75, 75),)),
+        Rhythm(once=((3000, 100),), again=((400, 100),)),
+    )
+    FAULT = Signal(
+        Rhythm(
+            once=((500, 250), (500, 250), (500, 750)),
+            again=((200, 200), (200, 5400)),
+        ),
+        Rhythm(again=((600, 300), (600, 4500))),
+        LOW_TONE,
+    )
+
+
+def choose(alert: Alert) -> Cue:
+    """The one signal for this alert, by priority."""
+    if alert.state >= State.STOP:
+        return Cue.STOP
+    if alert.fault is not None:
+        return Cue.FAULT
+    match alert.state:
+        case State.DANGER:
+            return Cue.DANGER_HUSHED if alert.hushed else Cue.DANGER
+        case State.WARNING if not alert.hushed:
+            return Cue.WARNING
+        case State.CAUTION if not alert.hushed:
+            return Cue.CAUTION_CLOSING if alert.closing else Cue.CAUTION
+        case _:
+            return Cue.SILENCE
+
+
+class Command(Struct, frozen=True, gc=False):
+    """What the outputs should be doing: buzzer 0 or 1 at `tone_hz`, motor 0 to 1."""
+
+    buzzer: int = 0
+    motor: float = 0.0
+    tone_hz: int = 0
+
+
+OFF = Command()
+
+
+class Player:
+    """Turns alerts into commands; owns nothing but what is playing and since when."""
+
+    def __init__(self, buzzer: BuzzerSettings, motor: MotorSettings) -> None:
+        """A part that is not enabled is never commanded on."""
+        self._buzzer = buzzer
+        self._motor = motor
+        self._cue = Cue.SILENCE
+        self._began_s = 0.0
+        self._fresh_s = 0.0
+        self._greeted = False
+        self._command = OFF
+        self._due_s = 0.0
+
+    @property
+    def cue(self) -> Cue:
+        """What is playing."""
+        return self._cue
+
+    @property
+    def due_s(self) -> float:
+        """When the command changes by itself, or the alert goes stale."""
+        return min(self._due_s, self._fresh_s + FRESH_S)
+
+    def step(self, now_s: float, alert: Alert | None) -> Command:
+        """The command at `now_s`; `alert` is None when there is no fresh one."""
+        if alert is not None:
+            self._fresh_s = now_s
+            cue = self._greeting(now_s, alert)
+        elif now_s - self._fresh_s < FRESH_S:
+            cue = self._cue
+        else:
+            self._fresh_s = now_s
+            cue = Cue.STOP if self._cue is Cue.STOP else Cue.FAULT
+        if cue is not self._cue and not _continues(self._cue, cue):
+            self._began_s, self._due_s = now_s, now_s
+        elif cue is not self._cue:
+            self._due_s = now_s
+        self._cue = cue
+        if now_s >= self._due_s:
+            self._command = self._play(now_s)
+        return self._command
+
+    def _greeting(self, now_s: float, alert: Alert) -> Cue:
+        """The alert's own signal, or the start-up chirp where there is none."""
+        cue = choose(alert)
+        if cue is not Cue.SILENCE or not alert.proven:
+            return cue
+        if not self._greeted:
+            self._greeted = True
+            return Cue.CHIRP
+        if self._cue is Cue.CHIRP and now_s - self._began_s < 0.5:
+            return Cue.CHIRP
+        return Cue.SILENCE
+
+    def _play(self, now_s: float) -> Command:
+        signal = self._cue.value
+        elapsed_s = now_s - self._began_s
+        sounding_s, buzzer_due_s = signal.buzzer.at(elapsed_s)
+        spinning_s, motor_due_s = signal.motor.at(elapsed_s)
+        motor = 0.0
+        if spinning_s is not None and self._motor.enabled:
+            spin_up_s = self._motor.overdrive_s - spinning_s
+            motor = 1.0 if spin_up_s > 1e-6 else self._motor.strength
+            if spin_up_s > 1e-6:
+                motor_due_s = min(motor_due_s, spin_up_s)
+        self._due_s = round(now_s + max(min(buzzer_due_s, motor_due_s), 1e-6), 6)
+        sounds = sounding_s is not None and self._buzzer.enabled
+        tone_hz = round(self._buzzer.tone_hz * signal.tone) if sounds else 0
+        return Command(int(sounds), motor, tone_hz)
+
+
+def _continues(before: Cue, after: Cue) -> bool:
+    """CAUTION turning into closing CAUTION is one signal, not a new one."""
+    pair = {Cue.CAUTION, Cue.CAUTION_CLOSING}
+    return before in pair and after in pair

@@ -1,0 +1,213 @@
+"""The journal: one JSON object a line, and the same steps back from it.
+
+The first line says who wrote it and with which settings; then comes a line for
+each step at which something was new: a reading, or a change of level, fault or
+output. The numbers are written as they were decided on (times to the microsecond,
+distances to a tenth of a millimetre), so that replaying a journal decides the same.
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from device import __version__
+from device.core.pipeline import Step
+from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
+from device.errors import InputError
+from device.physics import speed_of_sound_mps
+from device.settings import Settings
+
+SCHEMA = 1
+Recorded = tuple[float, Reading | None]
+
+
+class Header(Struct, frozen=True):
+    """The first line."""
+
+    rearguard: str
+    schema: int
+    settings: Settings
+
+
+class TrackLine(Struct, frozen=True, gc=False):
+    """What was believed of the obstacle."""
+
+    distance_m: float | None
+    closing_mps: float | None
+    ttc_s: float | None
+    against: bool
+
+
+class Line(Struct, frozen=True, gc=False):
+    """One step."""
+
+    t_s: float
+    reading: Reading | None
+    track: TrackLine
+    level: str
+    fault: str | None
+    buzzer: int
+    motor: float
+
+
+def line(step: Step) -> Line:
+    """The journal's view of a step."""
+    track, alert, command = step.track, step.alert, step.command
+    return Line(
+        step.t_s,
+        step.reading,
+        TrackLine(track.distance_m, track.closing_mps, track.ttc_s, track.against),
+        alert.level,
+        alert.fault,
+        command.buzzer,
+        command.motor,
+    )
+
+
+class Writer:
+    """Writes what is new to a binary stream; an observer for the loop."""
+
+    def __init__(self, stream: BinaryIO, settings: Settings) -> None:
+        """Writes the header at once."""
+        self._stream = stream
+        self._encode = msgspec.json.Encoder().encode
+        self._last: Step | None = None
+        self._stream.write(self._encode(Header(__version__, SCHEMA, settings)) + b"\n")
+
+    def __call__(self, step: Step) -> None:
+        """Write `step` if something in it is new."""
+        last = self._last
+        if step.reading is None and last is not None and _alike(step, last):
+            return
+        self._last = step
+        self._stream.write(self._encode(line(step)) + b"\n")
+
+
+def _alike(step: Step, last: Step) -> bool:
+    return (
+        step.command == last.command
+        and step.alert.state == last.alert.state
+        and step.alert.fault == last.alert.fault
+    )
+
+
+class Recording(Struct, frozen=True):
+    """Readings to replay, and what is known of their making.
+
+    `steps`: (instant, reading or None) in order. `settings`: as recorded, or None
+    for a CSV. `exact`: the instants are those of a run, to be replayed as they are.
+    """
+
+    steps: list[Recorded]
+    settings: Settings | None
+    exact: bool
+
+
+def read(path: Path, settings: Settings) -> Recording:
+    """A journal, or a CSV of readings; `settings` for what a CSV cannot say. Raises InputError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; give a journal or a CSV file") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give a journal or a CSV file") from error
+    if text.lstrip().startswith("{"):
+        return _read_journal(path, text)
+    return _read_csv(path, text, settings)
+
+
+def _read_journal(path: Path, text: str) -> Recording:
+    rows = text.split("\n")
+    torn = rows.pop()  # what follows the last newline: nothing, or a line cut off by power loss
+    if not rows:
+        rows, torn = [torn], ""
+    try:
+        header = msgspec.json.decode(rows[0], type=Header)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}:1: not a rearguard journal's header: {error}") from error
+    if header.schema != SCHEMA:
+        raise InputError(f"{path}:1: schema {header.schema}; this version reads {SCHEMA}")
+    decode = msgspec.json.Decoder(Line).decode
+    steps: list[Recorded] = []
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            entry = decode(row)
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{path}:{number}: not a journal line: {error}") from error
+        _in_order(path, number, steps, entry.t_s)
+        steps.append((entry.t_s, entry.reading))
+    return Recording(steps, header.settings, exact=True)
+
+
+def _read_csv(path: Path, text: str, settings: Settings) -> Recording:
+    rows = csv.DictReader(text.splitlines())
+    names = [name.strip() for name in rows.fieldnames or []]
+    rows.fieldnames = names
+    value = next((name for name in ("distance_m", "echo_s") if name in names), None)
+    if "time_s" not in names or value is None:
+        raise InputError(
+            f"{path}:1: header {','.join(names)!r}: needs time_s and one of distance_m or echo_s"
+        )
+    sound_mps = speed_of_sound_mps(settings.sensor.temperature_c)
+    steps: list[Recorded] = []
+    for number, row in enumerate(rows, start=2):
+        where = f"{path}:{number}"
+        t_s = round(_number(where, "time_s", row["time_s"] or ""), 6)
+        _in_order(path, number, steps, t_s)
+        steps.append((t_s, _cell(where, value, (row[value] or "").strip(), t_s, settings, sound_mps)))
+    if not steps:
+        raise InputError(f"{path}: no readings in it; give at least one row")
+    return Recording(steps, None, exact=False)
+
+
+def _cell(
+    where: str, name: str, cell: str, t_s: float, settings: Settings, sound_mps: float
+) -> Reading:
+    """One CSV cell, classed as the sensor's driver would class it."""
+    if cell == "":
+        return Nothing(t_s)
+    if cell == "fault":
+        return Fault(t_s, PingFault.NO_ANSWER)
+    number = _number(where, name, cell)
+    if number < 0:
+        raise InputError(f"{where}: {name} = {cell}: must not be negative")
+    echo_s = number if name == "echo_s" else None
+    distance_m = round(number * sound_mps / 2 if name == "echo_s" else number, 4)
+    if distance_m > settings.sensor.max_range_m:
+        return Nothing(t_s, echo_s)
+    if distance_m < settings.sensor.min_range_m:
+        return Echo(t_s, settings.sensor.min_range_m, echo_s, too_close=True)
+    return Echo(t_s, distance_m, echo_s)
+
+
+def _number(where: str, name: str, cell: str) -> float:
+    try:
+        number = float(cell)
+    except ValueError as error:
+        raise InputError(
+            f'{where}: {name} = "{cell}": not a number (empty: nothing there; "fault": no answer)'
+        ) from error
+    if not math.isfinite(number):
+        raise InputError(f"{where}: {name} = {cell}: must be a finite number")
+    return number
+
+
+def _in_order(path: Path, number: int, steps: list[Recorded], t_s: float) -> None:
+    if steps and t_s < steps[-1][0]:
+        raise InputError(f"{path}:{number}: time_s = {t_s}: earlier than the row before it")
+
+
+def settings_dict(settings: Settings) -> dict[str, Any]:
+    """Settings as plain data, for JSON output."""
+    data: dict[str, Any] = msgspec.to_builtins(settings)
+    return data
+
+
+def recorded(steps: list[Recorded]) -> Iterator[Reading]:
+    """The readings of a recording, without the steps that had none."""
+    return (reading for _, reading in steps if reading is not None)

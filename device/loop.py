@@ -1,0 +1,110 @@
+"""The loop: the one place where time passes, and the one place where parts meet.
+
+It reads as a sentence: for each instant, poll the sensor, step the pipeline, apply
+the command, let others observe. Between instants it sleeps until something is
+due: the sensor's next moment, the end of a pulse, the moment at which silence
+becomes a fault. An echo's second edge wakes it early. Deadlines are absolute
+instants, each worked out from when its own thing began, so a late wake-up is
+counted as an overrun and then forgotten, not carried along.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from device import sensors
+from device.clock import Clock
+from device.core.pipeline import Pipeline, Step
+from device.outputs import Outputs
+from device.pins import Board
+from device.sensors import Parts, Sensor
+from device.settings import Settings
+
+LONGEST_SLEEP_S = 0.25
+OVERRUN_S = 0.010
+"""A step this late is counted: it is a third of a ping."""
+
+Observer = Callable[[Step], None]
+
+
+class Stats(Struct):
+    """What the loop knows of itself."""
+
+    cycles: int = 0
+    overruns: int = 0
+    worst_late_s: float = 0.0
+
+
+class Ticker:
+    """The instants at which to step; the only place that asks what time it is."""
+
+    def __init__(self, clock: Clock, due: Callable[[], float], until_s: float = float("inf")):
+        """`due` gives the next instant of interest; `until_s` ends the iteration."""
+        self._clock = clock
+        self._due = due
+        self._until_s = until_s
+        self._stopped = False
+        self.stats = Stats()
+
+    def stop(self) -> None:
+        """End after the step that is under way; safe from a signal handler."""
+        self._stopped = True
+        self._clock.wake()
+
+    def __iter__(self) -> Iterator[float]:
+        """Seconds on the clock, rounded to the microsecond, never decreasing."""
+        clock, due, stats, until_s = self._clock, self._due, self.stats, self._until_s
+        now_s = round(clock.now(), 6)
+        while not self._stopped and now_s < until_s:
+            stats.cycles += 1
+            yield now_s
+            deadline_s = min(due(), now_s + LONGEST_SLEEP_S, until_s)
+            clock.wait_until(deadline_s)
+            now_s = round(clock.now(), 6)
+            late_s = now_s - deadline_s
+            if late_s > OVERRUN_S:
+                stats.overruns += 1
+                stats.worst_late_s = max(stats.worst_late_s, late_s)
+
+
+class Device:
+    """Sensor, pipeline and outputs, wired together and ready to run."""
+
+    def __init__(self, clock: Clock, sensor: Sensor, pipeline: Pipeline, outputs: Outputs):
+        """Takes parts that are open already; `assemble` makes and closes them."""
+        self._clock = clock
+        self._sensor = sensor
+        self._pipeline = pipeline
+        self._outputs = outputs
+
+    def ticker(self, until_s: float = float("inf")) -> Ticker:
+        """A ticker for `run`, to keep hold of for stopping it."""
+        return Ticker(self._clock, self._due_s, until_s)
+
+    def run(self, ticker: Ticker, observe: Observer) -> None:
+        """Walk until the ticker ends."""
+        poll, pipeline, apply = self._sensor.poll, self._pipeline.step, self._outputs.apply
+        for now_s in ticker:
+            step = pipeline(now_s, poll(now_s))
+            apply(now_s, step.command)
+            observe(step)
+
+    def _due_s(self) -> float:
+        return min(self._sensor.due_s, self._pipeline.due_s)
+
+
+@contextlib.contextmanager
+def assemble(
+    settings: Settings, clock: Clock, board: Board, rng: random.Random
+) -> Iterator[Device]:
+    """The single wiring function: silent outputs first, silent outputs last.
+
+    The daemon gives it the real clock and board; the simulator a virtual clock and
+    the mock board with a twin behind it. Raises ConfigError or HardwareError.
+    """
+    with Outputs(board, settings.buzzer, settings.motor) as outputs:
+        parts = Parts(settings.sensor, clock, board, rng)
+        with contextlib.closing(sensors.open_sensor(settings.sensor.driver, parts)) as sensor:
+            yield Device(clock, sensor, Pipeline(settings, sensor.period_s), outputs)

@@ -1,0 +1,120 @@
+"""Sensors, found by name: each is one module here with its part's simulated twin.
+
+A module offers `open_sensor(parts)` and `make_twin(bench)`. The first returns
+a `Sensor`, the second builds the part itself as seen from the far end of the pins,
+for the mock board. A new sensor is one new file; nothing lists them.
+"""
+
+import random
+from collections.abc import Callable
+from enum import StrEnum
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from device.clock import Clock
+from device.core.reading import Reading
+from device.errors import ConfigError
+from device.pins import Board
+from device.settings import SensorSettings
+
+
+class Sensor(Protocol):
+    """What the loop asks of every sensor."""
+
+    period_s: float
+    """Usual time between readings, seconds."""
+
+    @property
+    def due_s(self) -> float:
+        """When `poll` next has something to do, unless an edge wakes the clock first."""
+        ...
+
+    def poll(self, now_s: float) -> Reading | None:
+        """What is new at `now_s`, never waiting for it."""
+        ...
+
+    def close(self) -> None:
+        """Give the pins or the port back."""
+        ...
+
+
+class Failure(StrEnum):
+    """The failure words of a simulated part, after PX4's, switched in mid-run."""
+
+    OK = "ok"
+    OFF = "off"
+    """No answer at all: no power, or a wire off."""
+    STUCK = "stuck"
+    """The echo line stays high."""
+    GARBAGE = "garbage"
+    """Answers that have nothing to do with the world."""
+    WRONG = "wrong"
+    """Answers that no object could cause: pulses of 9-32 us, as from a mis-triggered AJ-SR04M."""
+    SLOW = "slow"
+    """One answer in 0.7 s."""
+    DELAYED = "delayed"
+    """Each answer comes 0.3 s late, during another ping."""
+    INTERMITTENT = "intermittent"
+    """A loose wire: seven pings of ten go unanswered."""
+
+
+class Parts(Struct, frozen=True):
+    """What a driver is made from."""
+
+    settings: SensorSettings
+    clock: Clock
+    board: Board
+    rng: random.Random
+
+
+class Bench(Struct, frozen=True):
+    """What a twin is made from: the far end of the pins, time that can be booked, a world.
+
+    `listen(t_s)` gives the true one-way distance in metres of the first echo to a
+    ping sent at `t_s`, or None. `sound_mps` is the speed of sound out there.
+    `no_echo_s` is the pulse with which this clone says "nothing" (None: it never
+    ends).
+    """
+
+    settings: SensorSettings
+    line: Callable[[int], Any]
+    at: Callable[[float, Callable[[], None]], None]
+    listen: Callable[[float], float | None]
+    sound_mps: float
+    no_echo_s: float | None
+    rng: random.Random
+
+
+class Twin(Protocol):
+    """A simulated part."""
+
+    failure: Failure
+    pings: int
+
+
+def names() -> list[str]:
+    """Every driver there is."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def _module(driver: str) -> Any:
+    if driver not in names():
+        raise ConfigError(
+            f'sensor.driver = "{driver}": no such driver; choose one of {", ".join(names())}'
+        )
+    return import_module(f"{__name__}.{driver}")
+
+
+def open_sensor(driver: str, parts: Parts) -> Sensor:
+    """The sensor called `driver`, its pins claimed. Raises ConfigError, HardwareError."""
+    sensor: Sensor = _module(driver).open_sensor(parts)
+    return sensor
+
+
+def make_twin(driver: str, bench: Bench) -> Twin:
+    """The simulated part for `driver`. Raises ConfigError."""
+    twin: Twin = _module(driver).make_twin(bench)
+    return twin

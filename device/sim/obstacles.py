@@ -1,0 +1,89 @@
+"""Echo geometry: what a beam of given width, from here and turned so, gets back from a thing.
+
+A wall is a mirror for sound. It answers from the foot of the perpendicular while
+that lies in the beam, and the more it is turned away the more pings it loses:
+5 % at 10 degrees, 40 % at 20, 80 % at 30, 95 % at 45 (measured on a flat panel).
+Round things answer from any side while they are in the beam and near enough.
+"""
+
+import math
+from typing import NamedTuple
+
+from device.sim.scenario import Obstacle
+
+WALL_LOSS = ((0.0, 0.0), (10.0, 0.05), (20.0, 0.40), (30.0, 0.80), (45.0, 0.95), (60.0, 1.0))
+
+
+class Return(NamedTuple):
+    """An echo that may come: its distance in metres and the share of pings that lose it."""
+
+    distance_m: float
+    loss: float
+
+
+def place_m(obstacle: Obstacle, t_s: float, walker_m: float) -> tuple[float, float]:
+    """(along, across) of an obstacle's centre at `t_s`, metres."""
+    moving_s = max(0.0, t_s - obstacle.from_s)
+    along_m = obstacle.along_m + obstacle.along_mps * moving_s
+    if obstacle.follows:
+        along_m += walker_m + obstacle.wander_m * math.sin(math.tau * t_s / obstacle.wander_s)
+    return along_m, obstacle.across_m + obstacle.across_mps * moving_s
+
+
+def gap_m(obstacle: Obstacle, t_s: float, walker_m: float, half_width_m: float) -> float | None:
+    """Free way behind the trunk before it meets the obstacle; None when it would pass by."""
+    along_m, across_m = place_m(obstacle, t_s, walker_m)
+    ahead_m = along_m - walker_m
+    if obstacle.shape == "wall":
+        slope = abs(math.tan(math.radians(obstacle.angle_deg)))
+        return ahead_m - half_width_m * slope
+    reach_m = obstacle.radius_m + half_width_m
+    if abs(across_m) >= reach_m or ahead_m < 0:
+        return None
+    off_m = min(abs(across_m), obstacle.radius_m)
+    return max(0.0, ahead_m - math.sqrt(obstacle.radius_m**2 - off_m**2))
+
+
+def echo(
+    obstacle: Obstacle, t_s: float, sensor_m: float, heading_deg: float, half_angle_deg: float
+) -> Return | None:
+    """What comes back from `obstacle` to a ping at `t_s`; None when nothing can."""
+    if obstacle.shape == "wall":
+        found = _wall(obstacle, obstacle.along_m - sensor_m, heading_deg, half_angle_deg)
+    else:
+        along_m, across_m = place_m(obstacle, t_s, sensor_m)
+        found = _disc(obstacle, along_m - sensor_m, across_m, heading_deg, half_angle_deg)
+    if found is None or not 0.0 < found.distance_m <= obstacle.seen_to_m:
+        return None
+    return found
+
+
+def _wall(
+    obstacle: Obstacle, ahead_m: float, heading_deg: float, half_angle_deg: float
+) -> Return | None:
+    off_deg = abs(obstacle.angle_deg - heading_deg)
+    if off_deg >= WALL_LOSS[-1][0]:
+        return None
+    square_m = ahead_m * math.cos(math.radians(obstacle.angle_deg))
+    outside = math.radians(max(0.0, off_deg - half_angle_deg))
+    loss = _interpolate(off_deg)
+    return Return(square_m / math.cos(outside), 1 - (1 - loss) * (1 - obstacle.loss))
+
+
+def _disc(
+    obstacle: Obstacle, ahead_m: float, across_m: float, heading_deg: float, half_angle_deg: float
+) -> Return | None:
+    centre_m = math.hypot(ahead_m, across_m)
+    bearing_deg = math.degrees(math.atan2(across_m, ahead_m)) - heading_deg
+    width_deg = math.degrees(math.asin(min(1.0, obstacle.radius_m / max(centre_m, 1e-9))))
+    # A round thing half out of the beam still answers from the half that is in.
+    if abs((bearing_deg + 180.0) % 360.0 - 180.0) > half_angle_deg + width_deg / 2:
+        return None
+    return Return(max(0.01, centre_m - obstacle.radius_m), obstacle.loss)
+
+
+def _interpolate(angle_deg: float) -> float:
+    for (a0, l0), (a1, l1) in zip(WALL_LOSS, WALL_LOSS[1:], strict=False):
+        if angle_deg <= a1:
+            return l0 + (l1 - l0) * (angle_deg - a0) / (a1 - a0)
+    return 1.0

@@ -1,0 +1,75 @@
+"""The rig: a scenario, a mock board and a twin, ready for the device to be plugged in.
+
+This is the other side of the pins from `loop.assemble`: it hangs the sensor's twin and
+the walker's senses on the board's far end, books what is going to break, and keeps
+the truth that the summary is judged by.
+"""
+
+import random
+
+from device.clock import VirtualClock
+from device.pins.mock import MockBoard
+from device.profiles import HEEL_LEAD_M
+from device.sensors import Bench, Failure, Twin, make_twin
+from device.settings import Settings
+from device.sim.scenario import Scenario
+from device.sim.world import World
+
+
+class Rig:
+    """Everything simulated in one run. The same seed gives the same run."""
+
+    def __init__(
+        self, scenario: Scenario, settings: Settings, seed: int, clock: VirtualClock
+    ) -> None:
+        """Build the world and solder it to a board on `clock`."""
+        self.scenario = scenario
+        self.board = MockBoard(clock)
+        self.device_rng = random.Random(f"{seed} device")
+        self.world = World(scenario, random.Random(f"{seed} world"), clock.at)
+        self.contact_mps: float | None = None
+        self.broken_s = 0.0
+        """When the sensor last broke or was mended."""
+        part = scenario.part
+        bench = Bench(
+            settings=settings.sensor,
+            line=self.board.line,
+            at=clock.at,
+            listen=self.world.listen,
+            sound_mps=self.world.sound_mps,
+            no_echo_s=None if part.never_ends else part.no_echo_ms / 1000.0,
+            rng=random.Random(f"{seed} part"),
+        )
+        self.twin: Twin = make_twin(settings.sensor.driver, bench)
+        for organ, fitted in (("buzzer", settings.buzzer), ("motor", settings.motor)):
+            if fitted.enabled:
+                self._attach(organ, fitted.pin)
+        for breakage in scenario.breakages:
+            self._book(clock, breakage.at_s, breakage.failure)
+
+    @property
+    def dead(self) -> bool:
+        """Whether the sensor is out of order at this moment."""
+        return self.twin.failure is not Failure.OK
+
+    def touch(self, t_s: float) -> float | None:
+        """The free way behind the trunk at `t_s`; a walker who has none is stopped by it."""
+        gap_m = self.world.gap_m(t_s)
+        walker = self.world.walker
+        if gap_m is not None and gap_m <= HEEL_LEAD_M and self.contact_mps is None:
+            speed_mps = walker.place(t_s)[1]
+            if speed_mps > 0:
+                self.contact_mps = speed_mps
+                walker.stop(t_s)
+        return gap_m
+
+    def _attach(self, organ: str, pin: int) -> None:
+        feel = self.world.walker.feel
+        self.board.line(pin).watch(lambda t_s, level: feel(organ, t_s, level))
+
+    def _book(self, clock: VirtualClock, at_s: float, failure: Failure) -> None:
+        def breaks() -> None:
+            self.twin.failure = failure
+            self.broken_s = at_s
+
+        clock.at(at_s, breaks)

@@ -1,0 +1,131 @@
+"""The walker: where they are at any moment, and what they feel.
+
+A walk is a list of stretches with constant speed or constant braking, so the place
+at any time is a formula and no time step is needed. The walker feels the buzzer
+and the motor only as rhythm: three pulses within a second, or one that does not
+end, is urgent, as WARNING, DANGER, STOP and FAULT are and CAUTION is not. After
+the reaction time they brake.
+"""
+
+import bisect
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from device.sim.scenario import Walker as Manner
+
+URGENT_PULSES = 3
+URGENT_WITHIN_S = 1.0
+URGENT_LONG_S = 0.4
+
+
+class Stretch(NamedTuple):
+    """Motion from `t_s` on: place, speed, acceleration, heading and its rate."""
+
+    t_s: float
+    x_m: float
+    speed_mps: float
+    accel_mps2: float = 0.0
+    heading_deg: float = 0.0
+    turn_dps: float = 0.0
+
+    def at(self, t_s: float) -> tuple[float, float]:
+        """(place, speed) at `t_s`."""
+        dt = t_s - self.t_s
+        speed = self.speed_mps + self.accel_mps2 * dt
+        return self.x_m + (self.speed_mps + speed) / 2 * dt, speed
+
+    def heading(self, t_s: float) -> float:
+        """Degrees turned from straight back at `t_s`."""
+        return self.heading_deg + self.turn_dps * (t_s - self.t_s)
+
+
+class Walker:
+    """One person on one walk."""
+
+    def __init__(self, manner: Manner, at: Callable[[float, Callable[[], None]], None]) -> None:
+        """`at` books a callback in the world's time."""
+        self._manner = manner
+        self._at = at
+        self._stretches: list[Stretch] = []
+        self._pulses: deque[float] = deque(maxlen=URGENT_PULSES)
+        self._on_since: dict[str, float] = {}
+        self.warned_s: float | None = None
+        t_s = x_m = heading = 0.0
+        for leg in manner.legs:
+            stretch = Stretch(t_s, x_m, leg.speed_mps, 0.0, heading, leg.turn_dps)
+            self._stretches.append(stretch)
+            t_s += leg.for_s
+            x_m, heading = stretch.at(t_s)[0], stretch.heading(t_s)
+        self._stretches.append(Stretch(t_s, x_m, 0.0, 0.0, heading))
+
+    def place(self, t_s: float) -> tuple[float, float]:
+        """(metres along the way, backward speed in m/s) of the trunk at `t_s`."""
+        return self._stretch(t_s).at(t_s)
+
+    def sensor(self, t_s: float) -> tuple[float, float]:
+        """(metres along the way, heading in degrees) of the sensor, with gait while moving."""
+        stretch = self._stretch(t_s)
+        x_m, speed_mps = stretch.at(t_s)
+        heading_deg = stretch.heading(t_s)
+        if speed_mps == 0.0:
+            return x_m, heading_deg
+        m = self._manner
+        return (
+            x_m + m.bob_m * math.sin(math.tau * m.bob_hz * t_s),
+            heading_deg + m.sway_deg * math.sin(math.tau * m.sway_hz * t_s),
+        )
+
+    def feel(self, organ: str, t_s: float, level: float) -> None:
+        """The buzzer or the motor changed, at `t_s`, to `level`."""
+        if level == 0.0:
+            self._on_since.pop(organ, None)
+            return
+        if organ in self._on_since:
+            return
+        self._on_since[organ] = t_s
+        if organ == min(self._on_since):
+            self._pulses.append(t_s)
+        self._at(t_s + URGENT_LONG_S, lambda: self._still_on(organ, t_s))
+        if len(self._pulses) == URGENT_PULSES and t_s - self._pulses[0] <= URGENT_WITHIN_S:
+            self._urgent(t_s)
+
+    def stop(self, t_s: float) -> None:
+        """Stand still from `t_s`: arrived, or run into something."""
+        self._then(Stretch(t_s, self.place(t_s)[0], 0.0, 0.0, self._stretch(t_s).heading(t_s)))
+
+    def _still_on(self, organ: str, since_s: float) -> None:
+        if self._on_since.get(organ) == since_s:
+            self._urgent(since_s + URGENT_LONG_S)
+
+    def _urgent(self, t_s: float) -> None:
+        if self.warned_s is None:
+            self.warned_s = t_s
+            if self._manner.heeds:
+                brake_s = t_s + self._manner.reaction_s
+                self._at(brake_s, lambda: self._brake(brake_s))
+
+    def _brake(self, t_s: float) -> None:
+        x_m, speed_mps = self.place(t_s)
+        heading = self._stretch(t_s).heading(t_s)
+        if speed_mps == 0.0:
+            self.stop(t_s)
+            return
+        for_s = abs(speed_mps) / self._manner.braking_mps2
+        accel = -speed_mps / for_s
+        self._then(Stretch(t_s, x_m, speed_mps, accel, heading))
+        self._stretches.append(Stretch(t_s + for_s, x_m + speed_mps * for_s / 2, 0.0, 0.0, heading))
+
+    def _then(self, stretch: Stretch) -> None:
+        self._stretches = [s for s in self._stretches if s.t_s < stretch.t_s] + [stretch]
+
+    def _stretch(self, t_s: float) -> Stretch:
+        stretches = self._stretches
+        if t_s >= stretches[-1].t_s:
+            return stretches[-1]
+        return stretches[max(0, bisect.bisect_right(stretches, t_s, key=_start) - 1)]
+
+
+def _start(stretch: Stretch) -> float:
+    return stretch.t_s
