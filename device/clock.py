@@ -10,6 +10,7 @@ All three count seconds from their own start and never look at the wall clock:
 a Pi has no battery behind its clock, and a walk must survive its jump.
 """
 
+import contextlib
 import heapq
 import os
 import select
@@ -52,10 +53,8 @@ class _Doorbell:
         os.set_blocking(self._write_fd, False)
 
     def ring(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # full: it is ringing already
             os.write(self._write_fd, b"!")
-        except BlockingIOError:
-            pass  # full: it is ringing already
 
     def wait(self, timeout_s: float) -> bool:
         """Wait at most `timeout_s`; True when it rang."""

@@ -9,6 +9,7 @@ key, value, and what to write instead.
 """
 
 import difflib
+import itertools
 import math
 import os
 import re
@@ -158,7 +159,7 @@ def _alert_complaints(settings: Settings) -> Iterator[str]:
     limits = profiles.thresholds(settings.alert)
     named = list(zip(profiles.LEVELS, limits, strict=True))
     origin = f"(from alert.profile = {settings.alert.profile!r} where not set)"
-    for (outer, wide), (inner, narrow) in zip(named, named[1:], strict=False):
+    for (outer, wide), (inner, narrow) in itertools.pairwise(named):
         if narrow.distance_m > wide.distance_m:
             yield (
                 f"alert.{inner}_m = {narrow.distance_m}: farther than alert.{outer}_m ="

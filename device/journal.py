@@ -6,11 +6,12 @@ output. The numbers are written as they were decided on (times to the microsecon
 distances to a tenth of a millimetre), so that replaying a journal decides the same.
 """
 
+import contextlib
 import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,8 @@ from device.physics import speed_of_sound_mps
 from device.settings import Settings
 
 SCHEMA = 1
+FLUSH_S = 1.0
+"""At most the last second is lost with the power."""
 Recorded = tuple[float, Reading | None]
 
 
@@ -70,22 +73,58 @@ def line(step: Step) -> Line:
 
 
 class Writer:
-    """Writes what is new to a binary stream; an observer for the loop."""
+    """Writes what is new to a binary stream; an observer for the loop.
+
+    A full or vanished disk costs the journal, never an alert: the first error ends
+    the writing and is kept in `failed`.
+    """
 
     def __init__(self, stream: BinaryIO, settings: Settings) -> None:
         """Writes the header at once."""
         self._stream = stream
         self._encode = msgspec.json.Encoder().encode
         self._last: Step | None = None
-        self._stream.write(self._encode(Header(__version__, SCHEMA, settings)) + b"\n")
+        self._flushed_s = 0.0
+        self.failed: OSError | None = None
+        self._write(Header(__version__, SCHEMA, settings))
 
     def __call__(self, step: Step) -> None:
         """Write `step` if something in it is new."""
         last = self._last
-        if step.reading is None and last is not None and _alike(step, last):
+        if self.failed or (step.reading is None and last is not None and _alike(step, last)):
             return
         self._last = step
-        self._stream.write(self._encode(line(step)) + b"\n")
+        self._write(line(step))
+        if step.t_s - self._flushed_s >= FLUSH_S:
+            self._flushed_s = step.t_s
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what is buffered to the system."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self.failed = self.failed or error
+
+    def _write(self, entry: Header | Line) -> None:
+        try:
+            self._stream.write(self._encode(entry) + b"\n")
+        except OSError as error:
+            self.failed = self.failed or error
+
+
+@contextlib.contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """The journal's file, for writing. Raises InputError."""
+    try:
+        stream = path.open("wb")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name a file that can be written") from error
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):  # a full disk was reported by the writer
+            stream.close()
 
 
 def _alike(step: Step, last: Step) -> bool:
@@ -100,12 +139,17 @@ class Recording(Struct, frozen=True):
     """Readings to replay, and what is known of their making.
 
     `steps`: (instant, reading or None) in order. `settings`: as recorded, or None
-    for a CSV. `exact`: the instants are those of a run, to be replayed as they are.
+    for a CSV. `levels`: what the run said at each step, or None for a CSV.
     """
 
     steps: list[Recorded]
-    settings: Settings | None
-    exact: bool
+    settings: Settings | None = None
+    levels: list[str] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """The instants are those of a run, to be replayed as they are."""
+        return self.levels is not None
 
 
 def read(path: Path, settings: Settings) -> Recording:
@@ -134,6 +178,7 @@ def _read_journal(path: Path, text: str) -> Recording:
         raise InputError(f"{path}:1: schema {header.schema}; this version reads {SCHEMA}")
     decode = msgspec.json.Decoder(Line).decode
     steps: list[Recorded] = []
+    levels: list[str] = []
     for number, row in enumerate(rows[1:], start=2):
         try:
             entry = decode(row)
@@ -141,7 +186,8 @@ def _read_journal(path: Path, text: str) -> Recording:
             raise InputError(f"{path}:{number}: not a journal line: {error}") from error
         _in_order(path, number, steps, entry.t_s)
         steps.append((entry.t_s, entry.reading))
-    return Recording(steps, header.settings, exact=True)
+        levels.append(entry.level)
+    return Recording(steps, header.settings, levels)
 
 
 def _read_csv(path: Path, text: str, settings: Settings) -> Recording:
@@ -155,14 +201,18 @@ def _read_csv(path: Path, text: str, settings: Settings) -> Recording:
         )
     sound_mps = speed_of_sound_mps(settings.sensor.temperature_c)
     steps: list[Recorded] = []
+    start_s: float | None = None  # a log may count from 1970; a replay counts from its first row
     for number, row in enumerate(rows, start=2):
         where = f"{path}:{number}"
-        t_s = round(_number(where, "time_s", row["time_s"] or ""), 6)
+        stamp_s = _number(where, "time_s", row["time_s"] or "")
+        start_s = stamp_s if start_s is None else start_s
+        t_s = round(stamp_s - start_s, 6)
         _in_order(path, number, steps, t_s)
-        steps.append((t_s, _cell(where, value, (row[value] or "").strip(), t_s, settings, sound_mps)))
+        cell = (row[value] or "").strip()
+        steps.append((t_s, _cell(where, value, cell, t_s, settings, sound_mps)))
     if not steps:
         raise InputError(f"{path}: no readings in it; give at least one row")
-    return Recording(steps, None, exact=False)
+    return Recording(steps)
 
 
 def _cell(
@@ -200,14 +250,3 @@ def _number(where: str, name: str, cell: str) -> float:
 def _in_order(path: Path, number: int, steps: list[Recorded], t_s: float) -> None:
     if steps and t_s < steps[-1][0]:
         raise InputError(f"{path}:{number}: time_s = {t_s}: earlier than the row before it")
-
-
-def settings_dict(settings: Settings) -> dict[str, Any]:
-    """Settings as plain data, for JSON output."""
-    data: dict[str, Any] = msgspec.to_builtins(settings)
-    return data
-
-
-def recorded(steps: list[Recorded]) -> Iterator[Reading]:
-    """The readings of a recording, without the steps that had none."""
-    return (reading for _, reading in steps if reading is not None)

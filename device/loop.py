@@ -10,7 +10,7 @@ counted as an overrun and then forgotten, not carried along.
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -27,6 +27,16 @@ OVERRUN_S = 0.010
 """A step this late is counted: it is a third of a ping."""
 
 Observer = Callable[[Step], None]
+
+
+def fan_out(observers: Sequence[Observer]) -> Observer:
+    """One observer that shows each step to all of `observers`, in order."""
+
+    def observe(step: Step) -> None:
+        for observer in observers:
+            observer(step)
+
+    return observe
 
 
 class Stats(Struct):
@@ -77,7 +87,7 @@ class Device:
         self._clock = clock
         self._sensor = sensor
         self._pipeline = pipeline
-        self._outputs = outputs
+        self.outputs = outputs
 
     def ticker(self, until_s: float = float("inf")) -> Ticker:
         """A ticker for `run`, to keep hold of for stopping it."""
@@ -85,7 +95,7 @@ class Device:
 
     def run(self, ticker: Ticker, observe: Observer) -> None:
         """Walk until the ticker ends."""
-        poll, pipeline, apply = self._sensor.poll, self._pipeline.step, self._outputs.apply
+        poll, pipeline, apply = self._sensor.poll, self._pipeline.step, self.outputs.apply
         for now_s in ticker:
             step = pipeline(now_s, poll(now_s))
             apply(now_s, step.command)
@@ -107,4 +117,6 @@ def assemble(
     with Outputs(board, settings.buzzer, settings.motor) as outputs:
         parts = Parts(settings.sensor, clock, board, rng)
         with contextlib.closing(sensors.open_sensor(settings.sensor.driver, parts)) as sensor:
-            yield Device(clock, sensor, Pipeline(settings, sensor.period_s), outputs)
+            yield Device(
+                clock, sensor, Pipeline(settings, sensors.period_s(settings.sensor)), outputs
+            )

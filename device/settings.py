@@ -76,21 +76,19 @@ class SensorSettings(Section, frozen=True):
 class AlertSettings(Section, frozen=True):
     """When to warn. A threshold that is absent comes from the profile."""
 
-    profile: Annotated[
-        Profile, Meta(description="who wears it: how long they need to stop")
-    ] = "default"
+    profile: Annotated[Profile, Meta(description="who wears it: how long they need to stop")] = (
+        "default"
+    )
     caution_m: Annotated[
         Distance | None, Meta(description="CAUTION at or inside this distance")
     ] = None
     warning_m: Annotated[
         Distance | None, Meta(description="WARNING at or inside this distance")
     ] = None
-    danger_m: Annotated[
-        Distance | None, Meta(description="DANGER at or inside this distance")
-    ] = None
-    stop_m: Annotated[
-        Distance | None, Meta(description="STOP at or inside this distance")
-    ] = None
+    danger_m: Annotated[Distance | None, Meta(description="DANGER at or inside this distance")] = (
+        None
+    )
+    stop_m: Annotated[Distance | None, Meta(description="STOP at or inside this distance")] = None
     caution_ttc_s: Annotated[
         TimeToTouch | None, Meta(description="CAUTION this long before touching; 0 = off")
     ] = None
@@ -151,9 +149,7 @@ class MotorSettings(Section, frozen=True):
     overdrive_s: Annotated[
         float, Meta(ge=0.0, le=0.2, description="full power at each pulse's start, to spin up")
     ] = 0.06
-    pwm_hz: Annotated[
-        int, Meta(ge=50, le=1000, description="PWM frequency")
-    ] = 200
+    pwm_hz: Annotated[int, Meta(ge=50, le=1000, description="PWM frequency")] = 200
 
 
 class SimulationSettings(Section, frozen=True):

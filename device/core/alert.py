@@ -195,11 +195,7 @@ class AlertMachine:
 
     def _doubt(self, track: Track, fault: SensorFault) -> None:
         seen = track.age_s is not None and track.age_s <= SEEN_S
-        if (
-            seen
-            and fault is not SensorFault.GARBAGE
-            and _worst(self._limits, track) == State.STOP
-        ):
+        if seen and fault is not SensorFault.GARBAGE and _worst(self._limits, track) == State.STOP:
             self._fire(Event.SEES_STOP, 0.0)
         else:
             self._fire(Event.DOUBTS, 0.0)
@@ -279,7 +275,7 @@ def _worst(limits: tuple[tuple[float, float], ...], track: Track) -> int:
     ttc_s = track.ttc_s
     for level in (4, 3, 2, 1):
         distance_m, limit_s = limits[level - 1]
-        if d <= distance_m or (ttc_s is not None and 0.0 < limit_s and ttc_s <= limit_s):
+        if d <= distance_m or (ttc_s is not None and limit_s > 0.0 and ttc_s <= limit_s):
             receding = track.closing_mps is not None and track.closing_mps < -STILL_MPS
             return level - 1 if receding and level < State.STOP else level
     return 0

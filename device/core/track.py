@@ -41,7 +41,7 @@ ESTABLISHED_HITS = 5
 """Echoes before an object's vanishing means anything: a few ghosts may agree, not five."""
 AWAY_M = 0.35
 SPEED_HITS = 4
-SPEED_SPAN_S = 0.12
+SPEED_SPAN_S = 0.25
 LEAST_CLOSING_MPS = 0.2
 """Speed assumed at least, so that standing near something has a time to collision too."""
 

@@ -65,15 +65,15 @@ def open_board(name: str) -> Board:
             return _auto()
         module, factory = _FACTORIES[name]
         board: Board = getattr(import_module(module), factory)()
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise HardwareError(
             f'gpio.factory = "{name}": its library is not installed ({error});'
             " install it or choose another"
         ) from error
-    except Exception as error:  # noqa: BLE001 - each library raises its own kinds
+    except Exception as error:
         raise HardwareError(
-            f'gpio.factory = "{name}": no GPIO could be opened ({error}); run on a Raspberry Pi'
-            ' as a user in group gpio, or set factory = "mock"'
+            f'gpio.factory = "{name}": no GPIO could be opened ({error}); on a Raspberry Pi run'
+            ' as a user in group gpio; elsewhere set factory = "mock" or try rearguard simulate'
         ) from error
     return board
 
@@ -93,7 +93,7 @@ def claim(board: Board, number: int, setting: str) -> Pin:
     """The pin GPIO`number` for `setting`. Raises HardwareError that names both."""
     try:
         return board.pin(f"GPIO{number}")
-    except Exception as error:  # noqa: BLE001 - each library raises its own kinds
+    except Exception as error:
         raise HardwareError(
             f"{setting} = {number}: GPIO{number} could not be opened ({error});"
             " free it or choose another pin"

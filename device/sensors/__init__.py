@@ -1,13 +1,13 @@
 """Sensors, found by name: each is one module here with its part's simulated twin.
 
-A module offers `open_sensor(parts)` and `make_twin(bench)`. The first returns
-a `Sensor`, the second builds the part itself as seen from the far end of the pins,
-for the mock board. A new sensor is one new file; nothing lists them.
+A module offers `open_sensor(parts)`, `make_twin(bench)` and `period_s(settings)`. The
+first returns a `Sensor`, the second the part itself as seen from the far end of the
+pins, for the mock board; the third says how often it answers. A new sensor is one new
+file; nothing lists them.
 """
 
 import random
 from collections.abc import Callable
-from enum import StrEnum
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Protocol
@@ -17,15 +17,13 @@ from msgspec import Struct
 from device.clock import Clock
 from device.core.reading import Reading
 from device.errors import ConfigError
+from device.failures import Failure
 from device.pins import Board
 from device.settings import SensorSettings
 
 
 class Sensor(Protocol):
     """What the loop asks of every sensor."""
-
-    period_s: float
-    """Usual time between readings, seconds."""
 
     @property
     def due_s(self) -> float:
@@ -39,26 +37,6 @@ class Sensor(Protocol):
     def close(self) -> None:
         """Give the pins or the port back."""
         ...
-
-
-class Failure(StrEnum):
-    """The failure words of a simulated part, after PX4's, switched in mid-run."""
-
-    OK = "ok"
-    OFF = "off"
-    """No answer at all: no power, or a wire off."""
-    STUCK = "stuck"
-    """The echo line stays high."""
-    GARBAGE = "garbage"
-    """Answers that have nothing to do with the world."""
-    WRONG = "wrong"
-    """Answers that no object could cause: pulses of 9-32 us, as from a mis-triggered AJ-SR04M."""
-    SLOW = "slow"
-    """One answer in 0.7 s."""
-    DELAYED = "delayed"
-    """Each answer comes 0.3 s late, during another ping."""
-    INTERMITTENT = "intermittent"
-    """A loose wire: seven pings of ten go unanswered."""
 
 
 class Parts(Struct, frozen=True):
@@ -112,6 +90,12 @@ def open_sensor(driver: str, parts: Parts) -> Sensor:
     """The sensor called `driver`, its pins claimed. Raises ConfigError, HardwareError."""
     sensor: Sensor = _module(driver).open_sensor(parts)
     return sensor
+
+
+def period_s(settings: SensorSettings) -> float:
+    """Usual time between readings of the sensor in `settings`, seconds. Raises ConfigError."""
+    usual: float = _module(settings.driver).period_s(settings)
+    return usual
 
 
 def make_twin(driver: str, bench: Bench) -> Twin:

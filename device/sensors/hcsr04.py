@@ -29,8 +29,10 @@ from typing import Any
 from device import physics
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.errors import HardwareError
+from device.failures import Failure
 from device.pins import claim
-from device.sensors import Bench, Failure, Parts
+from device.sensors import Bench, Parts
+from device.settings import SensorSettings
 
 NOISE_S = 100e-6
 RISE_TOLERANCE_S = 0.005
@@ -53,7 +55,6 @@ class HCSR04:
         self._sound_mps = physics.speed_of_sound_mps(s.temperature_c)
         self._flight_s = 2.0 * s.max_range_m / self._sound_mps
         self._blind_s = 2.0 * s.min_range_m / self._sound_mps
-        self.period_s = s.retrigger_s + s.jitter_s / 2
         self._ticks_diff = parts.board.ticks_diff
         self._edges: deque[tuple[float, Any]] = deque()
         self._rises = _RiseDelay()
@@ -209,6 +210,11 @@ class _RiseDelay:
             self._usual_s, self._strangers = sum(self._seen) / LEARN_FROM, 0
             return True
         return usual_s is None and alike
+
+
+def period_s(settings: SensorSettings) -> float:
+    """Time from one trigger to the next while something near answers, seconds."""
+    return settings.retrigger_s + settings.jitter_s / 2
 
 
 def open_sensor(parts: Parts) -> HCSR04:

@@ -6,6 +6,7 @@ that lies in the beam, and the more it is turned away the more pings it loses:
 Round things answer from any side while they are in the beam and near enough.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -83,7 +84,7 @@ def _disc(
 
 
 def _interpolate(angle_deg: float) -> float:
-    for (a0, l0), (a1, l1) in zip(WALL_LOSS, WALL_LOSS[1:], strict=False):
+    for (a0, l0), (a1, l1) in itertools.pairwise(WALL_LOSS):
         if angle_deg <= a1:
             return l0 + (l1 - l0) * (angle_deg - a0) / (a1 - a0)
     return 1.0

@@ -8,12 +8,15 @@ the truth that the summary is judged by.
 import random
 
 from device.clock import VirtualClock
+from device.failures import Failure
 from device.pins.mock import MockBoard
 from device.profiles import HEEL_LEAD_M
-from device.sensors import Bench, Failure, Twin, make_twin
+from device.sensors import Bench, Twin, make_twin
 from device.settings import Settings
 from device.sim.scenario import Scenario
 from device.sim.world import World
+
+STRIDE_CHECK_S = 0.05
 
 
 class Rig:
@@ -24,6 +27,7 @@ class Rig:
     ) -> None:
         """Build the world and solder it to a board on `clock`."""
         self.scenario = scenario
+        self._clock = clock
         self.board = MockBoard(clock)
         self.device_rng = random.Random(f"{seed} device")
         self.world = World(scenario, random.Random(f"{seed} world"), clock.at)
@@ -45,31 +49,34 @@ class Rig:
             if fitted.enabled:
                 self._attach(organ, fitted.pin)
         for breakage in scenario.breakages:
-            self._book(clock, breakage.at_s, breakage.failure)
+            self._book(breakage.at_s, breakage.failure)
+        if scenario.obstacles:
+            clock.at(0.0, self._feet)
 
     @property
     def dead(self) -> bool:
         """Whether the sensor is out of order at this moment."""
         return self.twin.failure is not Failure.OK
 
-    def touch(self, t_s: float) -> float | None:
-        """The free way behind the trunk at `t_s`; a walker who has none is stopped by it."""
-        gap_m = self.world.gap_m(t_s)
+    def _feet(self) -> None:
+        """Where nothing stops the walker, the obstacle does: looked at 20 times a second."""
+        t_s = self._clock.now()
         walker = self.world.walker
-        if gap_m is not None and gap_m <= HEEL_LEAD_M and self.contact_mps is None:
+        gap_m = self.world.gap_m(t_s)
+        if gap_m is not None and gap_m <= HEEL_LEAD_M:
             speed_mps = walker.place(t_s)[1]
             if speed_mps > 0:
-                self.contact_mps = speed_mps
+                self.contact_mps = self.contact_mps or speed_mps
                 walker.stop(t_s)
-        return gap_m
+        self._clock.at(t_s + STRIDE_CHECK_S, self._feet)
 
     def _attach(self, organ: str, pin: int) -> None:
         feel = self.world.walker.feel
         self.board.line(pin).watch(lambda t_s, level: feel(organ, t_s, level))
 
-    def _book(self, clock: VirtualClock, at_s: float, failure: Failure) -> None:
+    def _book(self, at_s: float, failure: Failure) -> None:
         def breaks() -> None:
             self.twin.failure = failure
             self.broken_s = at_s
 
-        clock.at(at_s, breaks)
+        self._clock.at(at_s, breaks)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from device.errors import InputError
-from device.sensors import Failure
+from device.failures import Failure
 
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 Metres = Annotated[float, Meta(ge=0.0, le=1000.0)]
@@ -154,6 +154,11 @@ def load(name: str) -> Scenario:
             f'scenario "{name}": not shipped; choose one of {", ".join(shipped())}, or a TOML file'
         )
     return parse(text, name)
+
+
+def shortened(scenario: Scenario, duration_s: float) -> Scenario:
+    """The same walk, ended (or gone on) at `duration_s`."""
+    return msgspec.structs.replace(scenario, duration_s=duration_s)
 
 
 def parse(text: str, source: str) -> Scenario:

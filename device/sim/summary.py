@@ -73,7 +73,6 @@ class Judge:
         """Take in one step."""
         summary = self.summary
         if step.reading is not None:
-            self._rig.touch(step.t_s)
             self._count(step)
         if self._last is not None:
             self._between(self._last, step.t_s)

@@ -1,0 +1,1 @@
+"""Measurements of rearguard beside gpiozero's own DistanceSensor; see README.md here."""

@@ -1,0 +1,31 @@
+"""Contender: rearguard's own loop, wired as the daemon wires it."""
+
+from benchmarks.bench import Job, Result, Stage, child
+from device.clock import VirtualClock
+from device.core.alert import State
+from device.core.pipeline import Step
+from device.loop import assemble
+
+
+def run(job: Job, clock: VirtualClock) -> Result:
+    """Live through the job's scenario; on a VirtualClock it takes no time."""
+    stage = Stage(job, clock)
+    steps: list[Step] = []
+
+    def observe(step: Step) -> None:
+        steps[:] = [step]
+        stage.decide(step.alert.state >= State.DANGER)
+
+    def say() -> str:
+        alert = steps[0].alert
+        return f"level {alert.level}, fault {alert.fault}, signal {steps[0].cue.name}"
+
+    stage.say = say
+    with assemble(job.settings, clock, stage.rig.board, stage.rig.device_rng) as device:
+        device.run(device.ticker(job.scenario.duration_s), observe)
+        return stage.finish()
+
+
+def main() -> None:
+    """In a process of its own."""
+    child(run)

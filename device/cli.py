@@ -1,0 +1,250 @@
+"""The verbs, thin: arguments in, one call, an exit status out.
+
+0: good. 1: it ran, and what it checked is not good. 2: usage, configuration or input
+is wrong, said in one line on stderr. What a verb needs is imported inside it: `run` is
+the one that must start quickly, and pays for nothing else.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from device import __version__, config
+from device.errors import RearguardError
+
+if TYPE_CHECKING:
+    from device.core.pipeline import Step
+    from device.journal import Writer
+    from device.settings import Settings
+    from device.sim.run import Walk
+
+GOOD, NOT_GOOD, WRONG = 0, 1, 2
+DEBUG = "REARGUARD_DEBUG"
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument errors as one line, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is."""
+        say(f"{self.prog}: {message}; see {self.prog} --help")
+        raise SystemExit(WRONG)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The `rearguard` command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.verb(options)
+        sys.stdout.flush()
+    except RearguardError as error:
+        say(f"rearguard: {' '.join(str(error).split())}")
+        return WRONG
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
+    except KeyboardInterrupt:
+        say("rearguard: stopped")
+        return GOOD
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        say(
+            f"rearguard: internal error: {type(error).__name__}: {error}; outputs are low;"
+            f" set {DEBUG}=1 for the details and please report them"
+        )
+        return NOT_GOOD
+    return status
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="rearguard", description="Warns someone who walks backward.")
+    parser.add_argument("--version", action="version", version=f"rearguard {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+
+    run = verbs.add_parser("run", help="the device itself, until SIGTERM or Ctrl-C")
+    run.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
+    run.set_defaults(verb=_run)
+
+    simulate = verbs.add_parser("simulate", help="the same loop in a simulated world")
+    simulate.add_argument("scenario", nargs="?", help="a shipped name or a TOML file")
+    simulate.add_argument("--list", action="store_true", help="name the shipped scenarios")
+    simulate.add_argument("--seed", type=_whole, metavar="N", help="same seed, same journal")
+    simulate.add_argument("--fast", action="store_true", help="as fast as the computer can")
+    simulate.add_argument("--duration", type=_seconds, metavar="S", help="end after S seconds")
+    simulate.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
+    simulate.set_defaults(verb=_simulate)
+
+    replay = verbs.add_parser("replay", help="recorded readings through the same pipeline")
+    replay.add_argument("file", metavar="FILE", type=Path, help="a journal or a CSV")
+    replay.add_argument("--journal", metavar="OUT", type=Path, help="record the replay")
+    replay.set_defaults(verb=_replay)
+
+    check = verbs.add_parser("check", help="configuration, pins, and what the wearer gets")
+    check.set_defaults(verb=_check)
+
+    for verb in (run, simulate, replay, check):
+        verb.add_argument("--config", metavar="FILE", help="configuration file")
+    for verb in (simulate, replay, check):
+        verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return parser
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds <= 86_400.0:
+        raise argparse.ArgumentTypeError(f"{text!r}: give seconds, above 0 and up to 86400")
+    return seconds
+
+
+def _run(options: argparse.Namespace) -> int:
+    from device import daemon
+
+    return daemon.run(_settings(options), options.journal, say)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from device.clock import PacedClock, VirtualClock
+    from device.daemon import Stopper
+    from device.sim import scenario as scenarios
+    from device.sim import summary as summaries
+    from device.sim.run import Walk
+
+    if options.list:
+        return _list(options)
+    settings = _settings(options)
+    seed = settings.simulation.seed if options.seed is None else options.seed
+    scenario = scenarios.load(options.scenario or settings.simulation.scenario)
+    if options.duration is not None:
+        scenario = scenarios.shortened(scenario, options.duration)
+    stopper = Stopper()
+    walk = Walk(scenario, settings, seed, VirtualClock() if options.fast else PacedClock())
+    stopper.tell(walk.stop)
+    with contextlib.ExitStack() as stack:
+        observers: list[Callable[[Step], None]] = []
+        if not options.json:
+            observers.append(stack.enter_context(_shown(walk, seed, options.fast)))
+        writer = _writer(stack, options.journal, settings)
+        summary = walk.go(observers if writer is None else [*observers, writer])
+    _journal_kept(options.journal, writer)
+    if options.json:
+        print(summaries.to_json(summary, interrupted=stopper.asked, **walk.figures()))
+    elif stopper.asked:
+        print(f"stopped by you after {summary.duration_s:.1f} s; outputs low")
+    else:
+        print(f"{'good' if summary.good else 'NOT GOOD'}: {summary.verdict}")
+    return GOOD if summary.good or stopper.asked else NOT_GOOD
+
+
+def _list(options: argparse.Namespace) -> int:
+    from device.sim import scenario as scenarios
+
+    titles = {name: scenarios.load(name).title for name in scenarios.shipped()}
+    if options.json:
+        print(json.dumps({"scenarios": titles}))
+    else:
+        print("\n".join(f"{name:14} {title}" for name, title in titles.items()))
+    return GOOD
+
+
+def _shown(
+    walk: "Walk", seed: int, fast: bool
+) -> "contextlib.AbstractContextManager[Callable[[Step], None]]":
+    """The live picture on a terminal, plain lines elsewhere."""
+    from device.sim.lines import Lines
+
+    if not fast and sys.stdout.isatty():
+        try:
+            from rich.console import Console
+
+            from device.sim.view import LiveView
+        except ImportError:
+            say('rearguard: for the live picture: pip install "rearguard[view]"')
+        else:
+            return LiveView(walk, seed, Console())
+    return contextlib.nullcontext(Lines(print))
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from device import journal
+    from device.sim import replay
+
+    settings = _settings(options)
+    recording = journal.read(options.file, settings)
+    recorded_as = recording.settings is not None and options.config is None
+    if recording.settings is not None and options.config is None:
+        settings = recording.settings
+    account = replay.Account(recording.levels if recorded_as else None)
+    with contextlib.ExitStack() as stack:
+        writer = _writer(stack, options.journal, settings)
+        observers: list[Callable[[Step], None]] = [account]
+        if not options.json:
+            from device.sim.lines import Lines
+
+            observers.append(Lines(print))
+        if writer is not None:
+            observers.append(writer)
+        for step in replay.steps(recording, settings):
+            for observe in observers:
+                observe(step)
+    _journal_kept(options.journal, writer)
+    print(json.dumps(account.figures(str(options.file))) if options.json else account.verdict())
+    return NOT_GOOD if account.disagreements else GOOD
+
+
+def _check(options: argparse.Namespace) -> int:
+    from device import check, sensors
+
+    path = config.find_file(options.config)
+    settings = config.load(path)
+    sensors.period_s(settings.sensor)  # an unknown driver is an error here, not on the walk
+    found = check.report(settings, check.source_name(path))
+    if options.json:
+        import msgspec
+
+        print(msgspec.json.encode(found).decode())
+    else:
+        print("\n".join(check.lines(found)))
+    return GOOD if found.good else NOT_GOOD
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    return config.load(config.find_file(options.config))
+
+
+def _writer(
+    stack: contextlib.ExitStack, path: Path | None, settings: "Settings"
+) -> "Writer | None":
+    """A journal at `path`, closed with `stack`; None without a path."""
+    if path is None:
+        return None
+    from device import journal
+
+    writer = journal.Writer(stack.enter_context(journal.create(path)), settings)
+    stack.callback(writer.flush)
+    return writer
+
+
+def _journal_kept(path: Path, writer: "Writer | None") -> None:
+    if writer is not None and writer.failed is not None:
+        say(f"{path}: journal ended early: {writer.failed.strerror}; free space or move it")

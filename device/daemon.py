@@ -1,0 +1,109 @@
+"""`rearguard run`: load, open, warn, and be silent at the end.
+
+Started by systemd or by hand, in the foreground. SIGTERM and SIGINT end the loop
+between two steps; the outputs go low because the `with` that holds them is left, as
+they do for any exception. On a laptop, with gpio.factory = "mock", the board is the
+simulated one and the world lives on the same clock as the loop: one thread, no sleep.
+"""
+
+import contextlib
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from device import __version__, journal, loop
+from device.clock import Clock, MonotonicClock
+from device.core.pipeline import Step
+from device.outputs import DeadMan
+from device.pins import Board, open_board
+from device.settings import Settings
+
+
+class Stopper:
+    """SIGTERM and SIGINT, turned into a call; before there is one, remembered."""
+
+    def __init__(self) -> None:
+        """Take the signals over from here on."""
+        self._stop: Callable[[], None] | None = None
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def tell(self, stop: Callable[[], None]) -> None:
+        """Call `stop` when asked to end, at once if that was already."""
+        self._stop = stop
+        if self.asked:
+            stop()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        if self._stop is not None:
+            self._stop()
+
+
+def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None]) -> int:
+    """Warn until told to stop; returns the exit status. Raises RearguardError."""
+    stopper = Stopper()
+    with contextlib.ExitStack() as stack:
+        stream = None if journal_path is None else stack.enter_context(journal.create(journal_path))
+        clock, board, rng = _surroundings(settings)
+        stack.callback(board.close)
+        device = stack.enter_context(loop.assemble(settings, clock, board, rng))
+        stack.enter_context(DeadMan(device.outputs))
+        observers: list[loop.Observer] = [Reporter(say)]
+        writer = None
+        if stream is not None:
+            writer = journal.Writer(stream, settings)
+            observers.append(writer)
+            stack.callback(writer.flush)
+        ticker = device.ticker()
+        stopper.tell(ticker.stop)
+        say(f"rearguard {__version__}: watching, gpio.factory = {settings.gpio.factory}")
+        device.run(ticker, loop.fan_out(observers))
+    stats = ticker.stats
+    say(
+        f"rearguard: stopped, outputs low; {stats.cycles} steps,"
+        f" {stats.overruns} late (worst {stats.worst_late_s * 1000:.0f} ms)"
+    )
+    if writer is not None and writer.failed is not None:
+        say(f"{journal_path}: journal ended early: {writer.failed.strerror}; free space or move it")
+    return 0
+
+
+class Reporter:
+    """Says what the log should remember: faults beginning and ending."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """`say` takes one line."""
+        self._say = say
+        self._fault: str | None = None
+        self._proven = False
+
+    def __call__(self, step: Step) -> None:
+        """Report `step` if the sensor's standing changed."""
+        fault, proven = step.alert.fault, step.alert.proven
+        if proven and not self._proven:
+            self._say(f"{step.t_s:.2f} s: the sensor answers")
+        if fault != self._fault:
+            self._say(
+                f"{step.t_s:.2f} s: the sensor answers again"
+                if fault is None
+                else f"{step.t_s:.2f} s: sensor fault: {fault}"
+            )
+        self._fault, self._proven = fault, proven
+
+
+def _surroundings(settings: Settings) -> tuple[Clock, Board, random.Random]:
+    """The real clock and board, or the simulated ones when the mock board is asked for."""
+    if settings.gpio.factory != "mock":
+        return MonotonicClock(), open_board(settings.gpio.factory), random.Random()
+    from device.clock import PacedClock  # noqa: PLC0415 - the simulation stays out of the Pi's memory
+    from device.sim import scenario  # noqa: PLC0415
+    from device.sim.rig import Rig  # noqa: PLC0415
+
+    clock = PacedClock()
+    world = scenario.load(settings.simulation.scenario)
+    rig = Rig(world, settings, settings.simulation.seed, clock)
+    return clock, rig.board, rig.device_rng

@@ -1,0 +1,27 @@
+"""How a simulated sensor can fail, in words that scenarios and twins share.
+
+The list follows PX4's failure injection, so that "delayed" here means what a drone's
+tests mean by it.
+"""
+
+from enum import StrEnum
+
+
+class Failure(StrEnum):
+    """The failure words of a simulated part, after PX4's, switched in mid-run."""
+
+    OK = "ok"
+    OFF = "off"
+    """No answer at all: no power, or a wire off."""
+    STUCK = "stuck"
+    """The echo line stays high."""
+    GARBAGE = "garbage"
+    """Answers that have nothing to do with the world."""
+    WRONG = "wrong"
+    """Answers that no object could cause: pulses of 9-32 us, as from a mis-triggered AJ-SR04M."""
+    SLOW = "slow"
+    """One answer in 0.7 s."""
+    DELAYED = "delayed"
+    """Each answer comes 0.3 s late, during another ping."""
+    INTERMITTENT = "intermittent"
+    """A loose wire: seven pings of ten go unanswered."""
