@@ -24,4 +24,4 @@ class Failure(StrEnum):
     DELAYED = "delayed"
     """Each answer comes 0.3 s late, during another ping."""
     INTERMITTENT = "intermittent"
-    """A loose wire: seven pings of ten go unanswered."""
+    """A loose wire: no contact for 0.3 s, contact for 0.1 s, over and over."""

@@ -23,6 +23,8 @@ from device.sensors import Parts, Sensor
 from device.settings import Settings
 
 LONGEST_SLEEP_S = 0.25
+LEAST_SLEEP_S = 1e-6
+"""Time must pass between two steps, or a due instant lost to rounding would stop it."""
 OVERRUN_S = 0.010
 """A step this late is counted: it is a third of a ping."""
 
@@ -70,7 +72,7 @@ class Ticker:
         while not self._stopped and now_s < until_s:
             stats.cycles += 1
             yield now_s
-            deadline_s = min(due(), now_s + LONGEST_SLEEP_S, until_s)
+            deadline_s = min(max(due(), now_s + LEAST_SLEEP_S), now_s + LONGEST_SLEEP_S, until_s)
             clock.wait_until(deadline_s)
             now_s = round(clock.now(), 6)
             late_s = now_s - deadline_s

@@ -59,6 +59,7 @@ class Bench(Struct, frozen=True):
 
     settings: SensorSettings
     line: Callable[[int], Any]
+    now: Callable[[], float]
     at: Callable[[float, Callable[[], None]], None]
     listen: Callable[[float], float | None]
     sound_mps: float

@@ -38,7 +38,7 @@ NOISE_S = 100e-6
 RISE_TOLERANCE_S = 0.005
 """An answer this far off the part's usual delay is somebody else's."""
 LEARN_FROM = 3
-RELEARN_AFTER = 20
+RELEARN_FROM = 10
 FORWARD_S = 1.0
 """Edge stamps this close to the clock are on its time base and can be compared with it."""
 BUSY_RETRY_S = 0.02
@@ -119,8 +119,9 @@ class HCSR04:
         for late_s, _ in self._edges:
             self._fell_s = late_s
         self._edges.clear()
-        if now_s < self._fell_s + self._settings.quiet_s:
-            self._due_s = round(self._fell_s + self._settings.quiet_s, 6)
+        quiet_s = round(self._fell_s + self._settings.quiet_s, 6)
+        if now_s < quiet_s:
+            self._due_s = quiet_s
             return None
         self._trigger.state = 1
         self._clock.sleep(self._settings.trigger_pulse_s)
@@ -188,28 +189,33 @@ class HCSR04:
 
 
 class _RiseDelay:
-    """Learns how long this part takes from trigger to rise, and notices strangers."""
+    """Learns how long this part takes from trigger to rise, and notices strangers.
+
+    Three alike teach it at the start. A part does not change its ways; but one that
+    answered ten times in a row at another moment, each time the same, was swapped.
+    """
 
     def __init__(self) -> None:
         self._usual_s: float | None = None
-        self._seen: deque[float] = deque(maxlen=LEARN_FROM)
-        self._strangers = 0
+        self._strangers: deque[float] = deque(maxlen=RELEARN_FROM)
 
     def usual(self, delay_s: float) -> bool:
         """Whether an answer after `delay_s` can be this ping's own."""
-        usual_s = self._usual_s
+        usual_s, strangers = self._usual_s, self._strangers
         if usual_s is not None and abs(delay_s - usual_s) <= RISE_TOLERANCE_S:
             self._usual_s = usual_s + 0.1 * (delay_s - usual_s)
-            self._strangers = 0
+            strangers.clear()
             return True
-        self._seen.append(delay_s)
-        self._strangers += 1
-        alike = max(self._seen) - min(self._seen) <= RISE_TOLERANCE_S
-        needed = LEARN_FROM if usual_s is None else RELEARN_AFTER
-        if alike and len(self._seen) == LEARN_FROM and self._strangers >= needed:
-            self._usual_s, self._strangers = sum(self._seen) / LEARN_FROM, 0
+        strangers.append(delay_s)
+        if max(strangers) - min(strangers) > RISE_TOLERANCE_S:
+            if usual_s is None:
+                strangers.clear()
+            return False
+        if len(strangers) == (LEARN_FROM if usual_s is None else RELEARN_FROM):
+            self._usual_s = sum(strangers) / len(strangers)
+            strangers.clear()
             return True
-        return usual_s is None and alike
+        return usual_s is None
 
 
 def period_s(settings: SensorSettings) -> float:
@@ -227,7 +233,7 @@ def open_sensor(parts: Parts) -> HCSR04:
 RISE_DELAY_S = 0.0005
 SLOW_PERIOD_S = 0.7
 DELAY_S = 0.3
-DEAD_SHARE = 0.7
+LOOSE_OFF_S, LOOSE_PERIOD_S = 0.3, 0.4
 
 
 class HCSR04Twin:
@@ -242,6 +248,7 @@ class HCSR04Twin:
         self._bench = bench
         self._echo = bench.line(bench.settings.echo_pin)
         self._failure = Failure.OK
+        self._broken_s = 0.0
         self._busy_until_s = 0.0
         self._answered_s = -SLOW_PERIOD_S
         self.pings = 0
@@ -255,6 +262,7 @@ class HCSR04Twin:
     @failure.setter
     def failure(self, failure: Failure) -> None:
         self._failure = failure
+        self._broken_s = self._bench.now()
         self._echo.drive(failure is Failure.STUCK)
         self._busy_until_s = 0.0
 
@@ -282,7 +290,7 @@ class HCSR04Twin:
                 return 2 * rng.uniform(0.1, self._bench.settings.max_range_m) / self._sound_mps
             case Failure.WRONG:
                 return rng.uniform(9e-6, 32e-6)
-            case Failure.INTERMITTENT if rng.random() < DEAD_SHARE:
+            case Failure.INTERMITTENT if (t_s - self._broken_s) % LOOSE_PERIOD_S < LOOSE_OFF_S:
                 return None
             case Failure.SLOW if t_s - self._answered_s < SLOW_PERIOD_S:
                 return None

@@ -38,6 +38,7 @@ class Rig:
         bench = Bench(
             settings=settings.sensor,
             line=self.board.line,
+            now=clock.now,
             at=clock.at,
             listen=self.world.listen,
             sound_mps=self.world.sound_mps,
