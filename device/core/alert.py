@@ -162,7 +162,8 @@ class AlertMachine:
                 pass  # one lost ping proves nothing, neither danger nor calm
             elif reading is not None:
                 self._look(now_s, track)
-        self._hush.step(now_s, track, self._state)
+        if reading is not None:
+            self._hush.step(now_s, track, self._state)
         return self._state
 
     @property

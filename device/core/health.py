@@ -8,8 +8,9 @@ Three judges, the first that objects gives the fault its name:
   the person who mends it.
 - *unreliable*: three of the last eight pings proved nothing. A healthy part
   answers every ping, even if only with "nothing there".
-- *garbage*: five of the last nine pings were echoes that agree with none of the
-  three before them. Two real surfaces alternate; only nonsense never repeats.
+- *garbage*: four of the last nine pings were echoes that agree with neither the
+  tracked object nor the two echoes before them. Two real surfaces alternate; only
+  nonsense never repeats.
 
 Quick to doubt, slow to trust again: a fault ends after eight good answers in a
 row (0.3-0.5 s), so an answer now and then does not end it. A sensor is proven
@@ -28,8 +29,8 @@ RECOVERY_ANSWERS = 8
 WINDOW = 8
 WINDOW_FAULTS = 3
 GARBAGE_WINDOW = 9
-GARBAGE_ORPHANS = 5
-COMPANIONS = 3
+GARBAGE_ORPHANS = 4
+COMPANIONS = 2
 COMPANION_M = 0.08
 COMPANION_MPS = 3.0
 COMPANION_MAX_S = 0.25
@@ -83,10 +84,15 @@ class Health:
         """When silence becomes a fault if nothing is heard until then."""
         return round(self._last_answer_s + self._fault_after_s, 6)
 
-    def step(self, now_s: float, reading: Reading | None) -> SensorFault | None:
-        """Take one reading (or the absence of one) in, and judge."""
+    def step(
+        self, now_s: float, reading: Reading | None, fitted: bool = False
+    ) -> SensorFault | None:
+        """Take one reading (or the absence of one) in, and judge.
+
+        `fitted`: it is an echo of the object that was tracked already.
+        """
         if reading is not None:
-            self._take(reading)
+            self._take(reading, fitted)
         objection = self._objection(now_s)
         if objection is not None and (self.fault is None or self._good_in_a_row == 0):
             self.fault = objection
@@ -94,9 +100,9 @@ class Health:
             self.fault = None
         return self.fault
 
-    def _take(self, reading: Reading) -> None:
+    def _take(self, reading: Reading, fitted: bool) -> None:
         failed = isinstance(reading, Fault)
-        orphan = isinstance(reading, Echo) and self._is_orphan(reading)
+        orphan = isinstance(reading, Echo) and not fitted and self._is_orphan(reading)
         self._failed.append(failed)
         self._orphans.append(orphan)
         if isinstance(reading, Fault):

@@ -16,7 +16,7 @@ from device.core.track import Track, Tracker
 from device.settings import Settings
 
 REJUDGE_S = 0.25
-"""How often a standing silence is judged again."""
+"""How often silence is judged again, so that the alert stays fresh or becomes a fault."""
 SLOW_PERIODS = 2.5
 """Silence of this many periods is a fault in a sensor slower than the usual half second."""
 
@@ -64,10 +64,11 @@ class Pipeline:
         tracker, health, machine = self._tracker, self._health, self._machine
         track = tracker.at(now_s) if reading is None else tracker.step(now_s, reading)
         doubted = health.fault is not None
-        fault = health.step(now_s, reading)
+        fault = health.step(now_s, reading, tracker.fitted)
         state = machine.step(now_s, reading, track, fault, doubted)
         closing = track.closing_mps is not None and track.closing_mps >= STILL_MPS
         self._track = track
         self._alert = Alert(state, fault, closing, machine.hushed, health.proven)
         due_s = health.due_s
-        self._judge_s = round(due_s if due_s > now_s else now_s + REJUDGE_S, 6)
+        again_s = round(now_s + REJUDGE_S, 6)
+        self._judge_s = min(due_s, again_s) if due_s > now_s else again_s

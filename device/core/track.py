@@ -78,6 +78,8 @@ class Tracker:
         self._hits: deque[tuple[float, float]] = deque()
         self._rivals: deque[tuple[int, float, float]] = deque()
         self._ping = 0
+        self.fitted = False
+        """The last reading was an echo of the object that was tracked already."""
         self._count = 0
         self._last_reading_s: float | None = None
         self._against = False
@@ -91,8 +93,9 @@ class Tracker:
             self.clear()
         self._last_reading_s = reading.t_s
         self._ping += 1
+        self.fitted = isinstance(reading, Echo) and self._fits(reading)
         if isinstance(reading, Echo):
-            if self._fits(reading):
+            if self.fitted:
                 self._hit(reading)
             else:
                 self._rival(reading)

@@ -38,7 +38,7 @@ NOISE_S = 100e-6
 RISE_TOLERANCE_S = 0.005
 """An answer this far off the part's usual delay is somebody else's."""
 LEARN_FROM = 3
-RELEARN_FROM = 10
+RELEARN_FROM = 6
 FORWARD_S = 1.0
 """Edge stamps this close to the clock are on its time base and can be compared with it."""
 BUSY_RETRY_S = 0.02
@@ -192,7 +192,7 @@ class _RiseDelay:
     """Learns how long this part takes from trigger to rise, and notices strangers.
 
     Three alike teach it at the start. A part does not change its ways; but one that
-    answered ten times in a row at another moment, each time the same, was swapped.
+    answered six times in a row at another moment, each time the same, was swapped.
     """
 
     def __init__(self) -> None:
@@ -207,12 +207,12 @@ class _RiseDelay:
             strangers.clear()
             return True
         strangers.append(delay_s)
-        if max(strangers) - min(strangers) > RISE_TOLERANCE_S:
-            if usual_s is None:
-                strangers.clear()
+        needed = LEARN_FROM if usual_s is None else RELEARN_FROM
+        last = list(strangers)[-needed:]
+        if max(last) - min(last) > RISE_TOLERANCE_S:
             return False
-        if len(strangers) == (LEARN_FROM if usual_s is None else RELEARN_FROM):
-            self._usual_s = sum(strangers) / len(strangers)
+        if len(last) == needed:
+            self._usual_s = sum(last) / needed
             strangers.clear()
             return True
         return usual_s is None
