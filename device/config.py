@@ -8,7 +8,6 @@ settings are held side by side. The first thing wrong becomes one line: file,
 key, value, and what to write instead.
 """
 
-import difflib
 import itertools
 import math
 import os
@@ -201,6 +200,8 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any]) -> str:
 
 
 def _unknown(path: str, known: list[str]) -> str:
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
     tables = sorted({key.split(".")[0] for key in known})
     table, _, key = path.rpartition(".")
     names = [k.split(".")[1] for k in known if k.startswith(f"{table}.")] if table else tables

@@ -68,7 +68,7 @@ class LiveView:
         self._frames: deque[Frame] = deque(maxlen=STRIP_STEPS)
         self._frame = Frame()
         self._next_s = 0.0
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live = Live(console=console, auto_refresh=False)
 
     def __enter__(self) -> Self:
         """Take the terminal."""
@@ -130,7 +130,7 @@ class LiveView:
         left = Table.grid(padding=(0, 2))
         left.add_row("distance", _number(track.distance_m, "m"))
         left.add_row("closing", _number(track.closing_mps, "m/s"))
-        left.add_row("touching in", _number(track.ttc_s, "s"))
+        left.add_row("touching in", _number(track.ttc_s if alert.closing else None, "s"))
         word = "AGAINST IT" if alert.state is State.AGAINST else alert.level.upper()
         level = Text(f"  {word}  ", style=f"reverse {COLOURS[alert.state]}")
         middle = Table.grid()
