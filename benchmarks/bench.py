@@ -100,10 +100,11 @@ class Stage:
         self.result.buzzer.append((self.now(), level > 0.0))
 
     def _ask(self) -> None:
-        now_s = self.now()
-        recent = [on for t_s, on in self.result.buzzer if t_s > now_s - 1.0]
-        line = "sounding in pulses" if recent else "on" if self._buzzer.level else "off"
-        self.result.said.append(f"{self.say()}; buzzer {line}")
+        last = "never changed yet"
+        if self.result.buzzer:
+            last = f"last change {self.now() - self.result.buzzer[-1][0]:.1f} s ago"
+        line = "on" if self._buzzer.level else "off"
+        self.result.said.append(f"{self.say()}; buzzer {line}, {last}")
 
     def _beacon(self, booked_s: float) -> None:
         self.result.late_s.append(self.now() - booked_s)

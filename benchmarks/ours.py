@@ -1,14 +1,16 @@
 """Contender: rearguard's own loop, wired as the daemon wires it."""
 
 from benchmarks.bench import Job, Result, Stage, child
-from device.clock import VirtualClock
+from device.clock import PacedClock, VirtualClock
 from device.core.alert import State
 from device.core.pipeline import Step
-from device.loop import assemble
+from device.daemon import Reporter
+from device.loop import Observer, assemble, fan_out
+from device.outputs import DeadMan
 
 
 def run(job: Job, clock: VirtualClock) -> Result:
-    """Live through the job's scenario; on a VirtualClock it takes no time."""
+    """Live through the job's scenario; a VirtualClock makes it quick."""
     stage = Stage(job, clock)
     steps: list[Step] = []
 
@@ -22,7 +24,10 @@ def run(job: Job, clock: VirtualClock) -> Result:
 
     stage.say = say
     with assemble(job.settings, clock, stage.rig.board, stage.rig.device_rng) as device:
-        device.run(device.ticker(job.scenario.duration_s), observe)
+        if isinstance(clock, PacedClock):
+            DeadMan(device.outputs).start()
+        observers: list[Observer] = [Reporter(lambda _line: None), observe]
+        device.run(device.ticker(job.scenario.duration_s), fan_out(observers))
         return stage.finish()
 
 

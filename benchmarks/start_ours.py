@@ -1,43 +1,45 @@
-"""From process start to rearguard's first ping: `... "world" or "board", the spawner's stamp`.
+"""From process start to the first ping of `rearguard run`.
 
-"world" has the simulated world and the sensor's twin behind the pins, as
-`rearguard run` has with `factory = "mock"`. "board" has nothing behind them: no
+Arguments: "world" or "board", the configuration file, the spawner's monotonic stamp.
+"world" is the command with `factory = "mock"`: simulated world and twin behind the
+pins. "board" has a mock board with nothing behind it in place of the Pi's, so no
 simulation is imported, as on a Pi.
 """
 
-import random
+import os
+import signal
 import sys
 import time
 
-from device.clock import MonotonicClock, PacedClock
-from device.loop import assemble
+from device import cli, daemon
+from device.clock import MonotonicClock
 from device.pins.mock import MockBoard
-from device.settings import Settings
+
+TRIGGER = 23
 
 
 def main() -> None:
     """Print seconds from the stamp to the end of the first trigger pulse."""
-    behind, spawned_s = sys.argv[1], float(sys.argv[2])
-    settings, rng = Settings(), random.Random(1)
-    if behind == "world":
-        from device.sim import scenario  # noqa: PLC0415 - on a Pi it is not imported
-        from device.sim.rig import Rig  # noqa: PLC0415
-
-        clock: MonotonicClock | PacedClock = PacedClock()
-        rig = Rig(scenario.load("wall"), settings, 1, clock)
-        board, rng = rig.board, rig.device_rng
-    else:
-        clock = MonotonicClock()
-        board = MockBoard(clock)
+    behind, config, spawned_s = sys.argv[1], sys.argv[2], float(sys.argv[3])
     heard_s: list[float] = []
 
     def on_trigger(_t_s: float, level: float) -> None:
-        if not level:
+        if not level and not heard_s:
             heard_s.append(time.monotonic())
-            ticker.stop()
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    with assemble(settings, clock, board, rng) as device:
-        ticker = device.ticker()
-        board.line(settings.sensor.trigger_pin).watch(on_trigger)
-        device.run(ticker, lambda _step: None)
+    if behind == "world":
+        from device.sim import rig  # noqa: PLC0415 - on a Pi it is not imported
+
+        class WatchedRig(rig.Rig):
+            def __init__(self, *arguments: object) -> None:
+                super().__init__(*arguments)  # type: ignore[arg-type]
+                self.board.line(TRIGGER).watch(on_trigger)
+
+        setattr(rig, "Rig", WatchedRig)  # noqa: B010 - a seam of the benchmark's, not the type's
+    else:
+        board = MockBoard(MonotonicClock())
+        board.line(TRIGGER).watch(on_trigger)
+        setattr(daemon, "open_board", lambda _name: board)  # noqa: B010
+    cli.main(["run", "--config", config])
     sys.stdout.write(f"{heard_s[0] - spawned_s}\n")

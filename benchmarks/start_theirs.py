@@ -1,4 +1,4 @@
-"""From process start to DistanceSensor's first ping; arguments as for start_ours."""
+"""From process start to the first ping of a DistanceSensor script; arguments as for start_ours."""
 
 import sys
 import threading
@@ -16,7 +16,7 @@ TRIGGER, ECHO, BUZZER = 23, 24, 18
 def main() -> None:
     """Print seconds from the stamp to the end of the first trigger pulse."""
     warnings.simplefilter("ignore")
-    behind, spawned_s = sys.argv[1], float(sys.argv[2])
+    behind, spawned_s = sys.argv[1], float(sys.argv[3])
     if behind == "world":
         from device.settings import Settings  # noqa: PLC0415 - the simulation's, not the script's
         from device.sim import scenario  # noqa: PLC0415
@@ -29,13 +29,11 @@ def main() -> None:
     heard = threading.Event()
 
     def on_trigger(_t_s: float, level: float) -> None:
-        if not level and pinging:
+        if not level:
             heard_s.append(time.monotonic())
             heard.set()
 
-    pinging = False
     board.line(TRIGGER).watch(on_trigger)
-    pinging = True
     sensor = DistanceSensor(
         echo=ECHO, trigger=TRIGGER, max_distance=4.0, threshold_distance=1.0, pin_factory=board
     )
@@ -43,6 +41,4 @@ def main() -> None:
     sensor.when_in_range = buzzer.on
     sensor.when_out_of_range = buzzer.off
     heard.wait()
-    sensor.close()
-    buzzer.close()
     sys.stdout.write(f"{heard_s[0] - spawned_s}\n")

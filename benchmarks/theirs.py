@@ -11,9 +11,12 @@ from device.settings import Settings
 
 THRESHOLD_M = 1.0
 
+_kept: list[object] = []
+"""DistanceSensor.close() takes the trigger from under its thread; gpiozero's exit does not."""
 
-def script(board: Board, settings: Settings, queue_len: int) -> tuple[DistanceSensor, Buzzer]:
-    """A buzzer that sounds while something is in range; both are to be closed."""
+
+def script(board: Board, settings: Settings, queue_len: int) -> DistanceSensor:
+    """A buzzer that sounds while something is in range, until the process ends."""
     sensor = DistanceSensor(
         echo=settings.sensor.echo_pin,
         trigger=settings.sensor.trigger_pin,
@@ -25,21 +28,20 @@ def script(board: Board, settings: Settings, queue_len: int) -> tuple[DistanceSe
     buzzer = Buzzer(settings.buzzer.pin, pin_factory=board)
     sensor.when_in_range = buzzer.on
     sensor.when_out_of_range = buzzer.off
-    return sensor, buzzer
+    _kept.extend((sensor, buzzer))
+    return sensor
 
 
 def run(job: Job, clock: VirtualClock) -> Result:
     """Live through the job's scenario: the main thread runs the world, the sensor its own."""
     stage = Stage(job, clock)
     count_warnings(stage.result)
-    sensor, buzzer = script(stage.rig.board, job.settings, job.queue_len)
+    sensor = script(stage.rig.board, job.settings, job.queue_len)
     stage.say = lambda: f"distance {sensor.distance:.2f} m, in_range {sensor.in_range}"
     while clock.now() < job.scenario.duration_s:
         clock.wait_until(job.scenario.duration_s)
     result = stage.finish()
     result.decided = list(result.buzzer)
-    sensor.close()
-    buzzer.close()
     return result
 
 
@@ -50,7 +52,7 @@ def count_warnings(result: Result) -> None:
         result.no_echo += issubclass(category, DistanceSensorNoEcho)
 
     warnings.simplefilter("always")
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from device import __version__, config
-from device.errors import RearguardError
+from device.errors import ConfigError, RearguardError
 
 if TYPE_CHECKING:
     from device.core.pipeline import Step
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GOOD, NOT_GOOD, WRONG = 0, 1, 2
 DEBUG = "REARGUARD_DEBUG"
+MOST_DIGITS = 4000
+"""Python will not read more."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing is left to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _deafen(sys.stdout)
         return GOOD
     except KeyboardInterrupt:
         say("rearguard: stopped")
@@ -55,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        said = " ".join(str(error).split())
         say(
-            f"rearguard: internal error: {type(error).__name__}: {error}; outputs are low;"
+            f"rearguard: internal error: {type(error).__name__}: {said};"
             f" set {DEBUG}=1 for the details and please report them"
         )
         return NOT_GOOD
@@ -64,8 +67,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """One line on stderr; when nobody reads it any more, that is no reason to end a walk."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _deafen(sys.stderr)
+
+
+def _deafen(stream: TextIO) -> None:
+    """Nobody reads `stream` any more: what still goes there goes nowhere, without an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def show(text: str) -> None:
+    """One line on stdout, when it happens."""
+    print(text, flush=True)
 
 
 def _parser() -> Parser:
@@ -105,8 +121,8 @@ def _parser() -> Parser:
 
 
 def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0")
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: give a whole number from 0")
     return int(text)
 
 
@@ -123,7 +139,8 @@ def _seconds(text: str) -> float:
 def _run(options: argparse.Namespace) -> int:
     from device import daemon
 
-    return daemon.run(_settings(options), options.journal, say)
+    settings, _ = _settings(options)
+    return daemon.run(settings, options.journal, say)
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -135,15 +152,15 @@ def _simulate(options: argparse.Namespace) -> int:
 
     if options.list:
         return _list(options)
-    settings = _settings(options)
+    settings, _ = _settings(options)
     seed = settings.simulation.seed if options.seed is None else options.seed
     scenario = scenarios.load(options.scenario or settings.simulation.scenario)
     if options.duration is not None:
         scenario = scenarios.shortened(scenario, options.duration)
-    stopper = Stopper()
     walk = Walk(scenario, settings, seed, VirtualClock() if options.fast else PacedClock())
-    stopper.tell(walk.stop)
     with contextlib.ExitStack() as stack:
+        stopper = stack.enter_context(Stopper())
+        stopper.tell(walk.stop)
         observers: list[Callable[[Step], None]] = []
         if not options.json:
             observers.append(stack.enter_context(_shown(walk, seed, options.fast)))
@@ -185,14 +202,14 @@ def _shown(
             say('rearguard: for the live picture: pip install "rearguard[view]"')
         else:
             return LiveView(walk, seed, Console())
-    return contextlib.nullcontext(Lines(print))
+    return contextlib.nullcontext(Lines(show))
 
 
 def _replay(options: argparse.Namespace) -> int:
     from device import journal
     from device.sim import replay
 
-    settings = _settings(options)
+    settings, _ = _settings(options)
     recording = journal.read(options.file, settings)
     recorded_as = recording.settings is not None and options.config is None
     if recording.settings is not None and options.config is None:
@@ -216,11 +233,9 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from device import check, sensors
+    from device import check
 
-    path = config.find_file(options.config)
-    settings = config.load(path)
-    sensors.period_s(settings.sensor)  # an unknown driver is an error here, not on the walk
+    settings, path = _settings(options)
     found = check.report(settings, check.source_name(path))
     if options.json:
         import msgspec
@@ -231,8 +246,17 @@ def _check(options: argparse.Namespace) -> int:
     return GOOD if found.good else NOT_GOOD
 
 
-def _settings(options: argparse.Namespace) -> "Settings":
-    return config.load(config.find_file(options.config))
+def _settings(options: argparse.Namespace) -> tuple["Settings", Path | None]:
+    """The configuration that counts, and its file; a driver that is not there is its error too."""
+    from device import sensors
+
+    path = config.find_file(options.config)
+    settings = config.load(path)
+    try:
+        sensors.period_s(settings.sensor)
+    except ConfigError as error:
+        raise ConfigError(f"{path or 'defaults'}: {error}") from error
+    return settings, path
 
 
 def _writer(

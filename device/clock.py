@@ -179,7 +179,7 @@ class PacedClock(VirtualClock):
         """Run what falls due, each at its real time, until the deadline or woken."""
         while True:
             next_s = min(deadline_s, self._booked[0][0]) if self._booked else deadline_s
-            rang = self._bell.wait(next_s - self.now())
+            rang = self._bell.wait(0.0 if self._woken else next_s - self.now())
             self._run_due()
             if rang or self._woken or self.now() >= deadline_s:
                 self._woken = False

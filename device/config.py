@@ -12,7 +12,6 @@ import itertools
 import math
 import os
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from device import physics, profiles
+from device import physics, profiles, toml
 from device.errors import ConfigError
 from device.settings import Settings
 
@@ -31,7 +30,6 @@ VARIABLE = "REARGUARD_CONFIG"
 PULLED_UP_AT_BOOT = range(9)
 UART_PINS = (14, 15)
 UNITS = {"_m": "m", "_s": "s", "_c": "°C", "_hz": "Hz"}
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 
 
 class Knob(msgspec.Struct, frozen=True):
@@ -75,24 +73,13 @@ def load(path: Path | None) -> Settings:
     """Settings from `path`, or the defaults for None. Raises ConfigError."""
     if path is None:
         return Settings()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; name a readable TOML file") from error
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    raw = toml.decode(toml.read(path, ConfigError), str(path), ConfigError)
     return parse(raw, str(path))
 
 
 def parse(raw: Mapping[str, Any], source: str) -> Settings:
     """Settings from decoded TOML; `source` is the file's name for messages."""
-    for path, value in _leaves(raw):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{source}: {path} = {value}: must be a finite number")
+    toml.insist_on_finite(raw, source, ConfigError)
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
@@ -164,10 +151,12 @@ def _alert_complaints(settings: Settings) -> Iterator[str]:
                 f"alert.{inner}_m = {narrow.distance_m}: farther than alert.{outer}_m ="
                 f" {wide.distance_m} {origin}; each level must lie inside the one before"
             )
-        if narrow.ttc_s > wide.ttc_s > 0:
+    timed = [(level, limit.ttc_s) for level, limit in named if limit.ttc_s > 0]
+    for (outer, wide_s), (inner, narrow_s) in itertools.pairwise(timed):
+        if narrow_s > wide_s:
             yield (
-                f"alert.{inner}_ttc_s = {narrow.ttc_s}: sooner than alert.{outer}_ttc_s ="
-                f" {wide.ttc_s} {origin}; each level must lie inside the one before"
+                f"alert.{inner}_ttc_s = {narrow_s}: sooner than alert.{outer}_ttc_s ="
+                f" {wide_s} {origin}; each level must lie inside the one before"
             )
     for level, limit in named:
         if limit.distance_m > settings.sensor.max_range_m:
@@ -184,19 +173,14 @@ def _alert_complaints(settings: Settings) -> Iterator[str]:
 
 def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any]) -> str:
     """One line for a msgspec error: key, value, what is expected, the nearest name."""
-    match = _AT.match(str(error))
-    assert match is not None
-    what, path = match["what"], match["path"] or ""
+    what, path, value = toml.complaint(error, raw)
     known = {f"{knob.table}.{knob.key}": knob for knob in knobs()}
-    unknown = re.match(r"Object contains unknown field `(.*)`", what)
+    unknown = re.match(r"Object contains unknown field `(.*)`", what, re.DOTALL)
     if unknown:
         return _unknown(f"{path}.{unknown[1]}" if path else unknown[1], list(known))
-    value: Any = raw
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
     if path in known:
-        return f"{path} = {_toml(value)}: must be {known[path]}"
-    return f"{path} = {_toml(value)}: must be a table, written [{path}]"
+        return f"{path} = {toml.show(value)}: must be {known[path]}"
+    return f"{path} = {toml.show(value)}: must be a table, written [{path}]"
 
 
 def _unknown(path: str, known: list[str]) -> str:
@@ -207,21 +191,8 @@ def _unknown(path: str, known: list[str]) -> str:
     names = [k.split(".")[1] for k in known if k.startswith(f"{table}.")] if table else tables
     close = difflib.get_close_matches(key or path, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(names)}"
-    return f"{path}: unknown {'key' if table else 'table'}; {hint}"
-
-
-def _leaves(raw: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in raw.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    named = path if path.isprintable() and path else repr(path)
+    return f"{named}: unknown {'key' if table else 'table'}; {hint}"
 
 
 def _describe(hint: Any) -> tuple[str, str]:

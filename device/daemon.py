@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any, Self
 
 from device import __version__, journal, loop
 from device.clock import Clock, MonotonicClock
@@ -25,11 +26,20 @@ class Stopper:
     """SIGTERM and SIGINT, turned into a call; before there is one, remembered."""
 
     def __init__(self) -> None:
-        """Take the signals over from here on."""
         self._stop: Callable[[], None] | None = None
+        self._before: dict[signal.Signals, Any] = {}
         self.asked = False
+
+    def __enter__(self) -> Self:
+        """Take the signals over."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give them back; or, once one came, ignore any more: the process is ending already."""
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_IGN if self.asked else handler)
 
     def tell(self, stop: Callable[[], None]) -> None:
         """Call `stop` when asked to end, at once if that was already."""
@@ -45,8 +55,8 @@ class Stopper:
 
 def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None]) -> int:
     """Warn until told to stop; returns the exit status. Raises RearguardError."""
-    stopper = Stopper()
     with contextlib.ExitStack() as stack:
+        stopper = stack.enter_context(Stopper())
         stream = None if journal_path is None else stack.enter_context(journal.create(journal_path))
         clock, board, rng = _surroundings(settings)
         stack.callback(board.close)

@@ -24,6 +24,8 @@ from device.physics import speed_of_sound_mps
 from device.settings import Settings
 
 SCHEMA = 1
+LONGEST_GAP_S = 3600.0
+"""A CSV whose clock was set on the way jumps by years."""
 FLUSH_S = 1.0
 """At most the last second is lost with the power."""
 Recorded = tuple[float, Reading | None]
@@ -155,7 +157,7 @@ class Recording(Struct, frozen=True):
 def read(path: Path, settings: Settings) -> Recording:
     """A journal, or a CSV of readings; `settings` for what a CSV cannot say. Raises InputError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin a file with a mark
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text; give a journal or a CSV file") from error
     except OSError as error:
@@ -184,31 +186,46 @@ def _read_journal(path: Path, text: str) -> Recording:
             entry = decode(row)
         except msgspec.MsgspecError as error:
             raise InputError(f"{path}:{number}: not a journal line: {error}") from error
-        _in_order(path, number, steps, entry.t_s)
+        if steps and entry.t_s < steps[-1][0]:
+            raise InputError(f"{path}:{number}: t_s = {entry.t_s}: earlier than the line before it")
         steps.append((entry.t_s, entry.reading))
         levels.append(entry.level)
     return Recording(steps, header.settings, levels)
 
 
 def _read_csv(path: Path, text: str, settings: Settings) -> Recording:
-    rows = csv.DictReader(text.splitlines())
-    names = [name.strip() for name in rows.fieldnames or []]
-    rows.fieldnames = names
+    try:
+        table = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
+    except csv.Error as error:
+        raise InputError(f"{path}: neither a journal nor a CSV file: {error}") from error
+    names = table[0] if table else []
     value = next((name for name in ("distance_m", "echo_s") if name in names), None)
     if "time_s" not in names or value is None:
         raise InputError(
-            f"{path}:1: header {','.join(names)!r}: needs time_s and one of distance_m or echo_s"
+            f"{path}:1: header {','.join(names)[:60]!r}:"
+            " needs time_s and one of distance_m or echo_s"
         )
     sound_mps = speed_of_sound_mps(settings.sensor.temperature_c)
     steps: list[Recorded] = []
     start_s: float | None = None  # a log may count from 1970; a replay counts from its first row
-    for number, row in enumerate(rows, start=2):
+    for number, cells in enumerate(table[1:], start=2):
+        if not any(cells):
+            continue
         where = f"{path}:{number}"
-        stamp_s = _number(where, "time_s", row["time_s"] or "")
+        if len(cells) < len(names) or any(cells[len(names) :]):
+            raise InputError(
+                f"{where}: {len(cells)} cells under {len(names)} names; one cell for each, and"
+                " a point, not a comma, in numbers"
+            )
+        row = dict(zip(names, cells, strict=False))
+        stamp_s = _number(where, "time_s", row["time_s"])
         start_s = stamp_s if start_s is None else start_s
         t_s = round(stamp_s - start_s, 6)
-        _in_order(path, number, steps, t_s)
-        cell = (row[value] or "").strip()
+        gap_s = t_s - steps[-1][0] if steps else 0.0
+        if not 0 <= gap_s <= LONGEST_GAP_S:
+            fault = "earlier than the row before it" if gap_s < 0 else "long after the row before"
+            raise InputError(f"{where}: time_s = {row['time_s']}: {fault}; split or mend the file")
+        cell = row[value]
         steps.append((t_s, _cell(where, value, cell, t_s, settings, sound_mps)))
     if not steps:
         raise InputError(f"{path}: no readings in it; give at least one row")
@@ -245,8 +262,3 @@ def _number(where: str, name: str, cell: str) -> float:
     if not math.isfinite(number):
         raise InputError(f"{where}: {name} = {cell}: must be a finite number")
     return number
-
-
-def _in_order(path: Path, number: int, steps: list[Recorded], t_s: float) -> None:
-    if steps and t_s < steps[-1][0]:
-        raise InputError(f"{path}:{number}: time_s = {t_s}: earlier than the row before it")

@@ -56,7 +56,7 @@ class Ticker:
         """`due` gives the next instant of interest; `until_s` ends the iteration."""
         self._clock = clock
         self._due = due
-        self._until_s = until_s
+        self._until_s = round(until_s, 6)  # as the instants are: the last one must be reachable
         self._stopped = False
         self.stats = Stats()
 

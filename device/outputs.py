@@ -2,66 +2,110 @@
 
 Entering drives both outputs low before anything else happens: the last process
 may have died with the motor on, and a Pi keeps a driven pin driven. Leaving, by
-whatever exception, drives them low again and gives the pins back.
+whatever exception, drives them low again and gives the pins back, each of them even
+if the other cannot be written.
 
 Two dead-men stand behind the rhythm. One is a rule: nothing may stay on longer
 than `LONGEST_ON_S`, whatever was commanded. The other is a thread for the loop
 that hangs with the motor on: `DeadMan` drives the pins low when an output that is
-on was not confirmed in time.
+on was not confirmed in time. They share the pins, hence the lock.
 """
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from gpiozero.exc import PinPWMUnsupported
 
 from device.core.signals import OFF, Command
+from device.errors import HardwareError
 from device.pins import Board, Pin, claim
 from device.settings import BuzzerSettings, MotorSettings
 
 LONGEST_ON_S = 5.0
 """STOP's continuous tone lasts 3 s; nothing means to be on for longer."""
 CONFIRM_WITHIN_S = 1.5
+LOCK_S = 0.2
+SQUARE = 0.5
+"""Duty of a tone: a square wave is the loudest."""
+
+
+class _Line:
+    """One output pin, and what it was last told: a duty from 0 to 1, at a PWM frequency or none."""
+
+    def __init__(self, pin: Pin) -> None:
+        self.pin = pin
+        self.duty = 0.0
+        self._hz: int | None = None
+
+    def low_first(self) -> None:
+        self.pin.output_with_state(0)
+
+    def show(self, duty: float, hz: int | None) -> None:
+        """Write what changed; without PWM (`hz` None) any duty above 0 is fully on."""
+        if hz is None:
+            self._end_pwm()
+        elif hz != self._hz:
+            self.pin.frequency = hz
+            self._hz = hz
+        wanted = duty if hz is not None else float(duty > 0)
+        if wanted != self.duty:
+            self.pin.state = wanted
+            self.duty = wanted
+
+    def silence(self) -> None:
+        """Low, by a plain write: it must not depend on anything but the pin."""
+        self.pin.state = 0
+        self.duty = 0.0
+
+    def release(self) -> None:
+        """End the PWM, low once more, and let go."""
+        _all_of((self.silence, self._end_pwm, self.silence, self.pin.close))
+
+    def _end_pwm(self) -> None:
+        if self._hz is not None:
+            self.silence()
+            self._hz = None
+            self.pin.frequency = None
 
 
 class Outputs:
     """The buzzer and the motor."""
 
     def __init__(self, board: Board, buzzer: BuzzerSettings, motor: MotorSettings) -> None:
-        """Claim the pins of the parts that are enabled; nothing is driven yet."""
-        self._buzzer: Pin | None = None
-        self._motor: Pin | None = None
-        if buzzer.enabled:
-            self._buzzer = claim(board, buzzer.pin, "buzzer.pin")
-        if motor.enabled:
-            self._motor = claim(board, motor.pin, "motor.pin")
+        """Nothing is claimed or driven before the `with`."""
+        self._board = board
+        self._buzzer_settings = buzzer
+        self._motor_settings = motor
+        self._buzzer: _Line | None = None
+        self._motor: _Line | None = None
         self._passive = buzzer.kind == "passive"
-        self._pwm_hz = motor.pwm_hz
-        self._motor_has_pwm = False
-        self._applied = self._commanded = OFF
+        self._motor_hz: int | None = None
+        self._commanded = OFF
         self._on_since_s = {"buzzer": 0.0, "motor": 0.0}
+        self._lock = threading.Lock()
         self.confirmed = 0
 
     @property
     def pins(self) -> tuple[Pin, ...]:
-        """The pins in use, for quietening."""
-        return tuple(pin for pin in (self._buzzer, self._motor) if pin is not None)
+        """The pins in use."""
+        return tuple(line.pin for line in self._lines)
 
     @property
     def on(self) -> bool:
         """Something sounds or turns."""
-        return bool(self._applied.buzzer or self._applied.motor)
+        return any(line.duty for line in self._lines)
 
     def __enter__(self) -> Self:
-        """Low first."""
+        """Claim, and low first. Raises HardwareError."""
         try:
-            for pin in self.pins:
-                pin.output_with_state(0)
-            if self._motor is not None:
-                self._motor_has_pwm = self._start_pwm(self._motor)
+            _all_of((self._claim_buzzer, self._claim_motor))
+            self._start_pwm()
         except BaseException:
-            self.quiet()
+            with contextlib.suppress(Exception):
+                self._release()
             raise
         return self
 
@@ -71,56 +115,71 @@ class Outputs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Low, then let go: each pin even if the one before it fails."""
-        self.quiet()
-        for pin in self.pins:
-            pin.close()
+        """Low, then let go."""
+        self._release()
 
     def apply(self, now_s: float, command: Command) -> Command:
         """Make the pins do as commanded; returns what was allowed."""
-        self.confirmed += 1
-        if command != self._commanded:
-            self._note_starts(now_s, command)
-        allowed = self._limited(now_s, command)
-        applied = self._applied
-        if self._buzzer is not None and allowed.buzzer != applied.buzzer:
-            self._sound(self._buzzer, allowed)
-        if self._motor is not None and allowed.motor != applied.motor:
-            self._motor.state = allowed.motor if self._motor_has_pwm else float(allowed.motor > 0)
-        self._applied = allowed
+        with self._lock:
+            self.confirmed += 1
+            if command != self._commanded:
+                self._note_starts(now_s, command)
+            allowed = self._limited(now_s, command)
+            self._show(allowed)
         return allowed
 
     def quiet(self) -> None:
-        """Drive every output low now; the first failure is raised after the last pin."""
-        failed: Exception | None = None
-        self._applied = OFF
-        for pin in self.pins:
-            try:
-                pin.frequency = None
-                pin.state = 0
-            except Exception as error:  # noqa: BLE001 - the other pin must still go low
-                failed = failed or error
-        if failed is not None:
-            raise failed
+        """Drive every output low now; the first failure is raised after the last pin.
 
-    def _start_pwm(self, pin: Pin) -> bool:
-        """Whether the motor's strength can be set; where it cannot, it is on or off."""
+        A write that hangs in another thread keeps the lock: then it is not waited for.
+        """
+        locked = self._lock.acquire(timeout=LOCK_S)
         try:
-            pin.frequency = self._pwm_hz
-        except PinPWMUnsupported:
-            return False
-        pin.state = 0
-        return True
+            _all_of(line.silence for line in self._lines)
+        finally:
+            if locked:
+                self._lock.release()
 
-    def _sound(self, pin: Pin, command: Command) -> None:
-        if self._passive and command.buzzer:
-            pin.frequency = command.tone_hz
-            pin.state = 0.5
-        elif self._passive:
-            pin.frequency = None
-            pin.state = 0
-        else:
-            pin.state = command.buzzer
+    @property
+    def _lines(self) -> tuple[_Line, ...]:
+        return tuple(line for line in (self._buzzer, self._motor) if line is not None)
+
+    def _claim_buzzer(self) -> None:
+        if self._buzzer_settings.enabled:
+            self._buzzer = _Line(claim(self._board, self._buzzer_settings.pin, "buzzer.pin"))
+            self._buzzer.low_first()
+
+    def _claim_motor(self) -> None:
+        if self._motor_settings.enabled:
+            self._motor = _Line(claim(self._board, self._motor_settings.pin, "motor.pin"))
+            self._motor.low_first()
+
+    def _start_pwm(self) -> None:
+        """A motor without PWM is on or off; a passive buzzer without it would be mute."""
+        if self._motor is not None:
+            with contextlib.suppress(PinPWMUnsupported):
+                self._motor.show(0.0, self._motor_settings.pwm_hz)
+                self._motor_hz = self._motor_settings.pwm_hz
+        if self._buzzer is not None and self._passive:
+            try:
+                self._buzzer.show(0.0, self._buzzer_settings.tone_hz)
+            except PinPWMUnsupported as error:
+                raise HardwareError(
+                    'buzzer.kind = "passive": these pins have no PWM to give it a tone;'
+                    ' fit an active buzzer or use gpio.factory = "lgpio"'
+                ) from error
+
+    def _show(self, command: Command) -> None:
+        if self._buzzer is not None:
+            if self._passive:
+                self._buzzer.show(SQUARE * command.buzzer, command.tone_hz or None)
+            else:
+                self._buzzer.show(command.buzzer, None)
+        if self._motor is not None:
+            self._motor.show(command.motor, self._motor_hz)
+
+    def _release(self) -> None:
+        _all_of(line.release for line in self._lines)
 
     def _note_starts(self, now_s: float, command: Command) -> None:
         if command.buzzer and not self._commanded.buzzer:
@@ -140,6 +199,18 @@ class Outputs:
         return Command(buzzer, motor, tone_hz)
 
 
+def _all_of(calls: Iterable[Callable[[], None]]) -> None:
+    """Do every one, whatever the others raise; then raise the first error."""
+    first: Exception | None = None
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - the rest must be done all the same
+            first = first or error
+    if first is not None:
+        raise first
+
+
 class DeadMan(threading.Thread):
     """Drives the outputs low when they are on and nobody confirms them."""
 
@@ -148,17 +219,18 @@ class DeadMan(threading.Thread):
         super().__init__(name="dead-man", daemon=True)
         self._outputs = outputs
         self._within_s = within_s
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.fired = 0
 
     def run(self) -> None:
         """Look every `within_s`; two looks at the same confirmation are a hang."""
         seen = -1
-        while not self._stop.wait(self._within_s):
+        while not self._ended.wait(self._within_s):
             outputs = self._outputs
             if outputs.on and outputs.confirmed == seen:
-                outputs.quiet()
                 self.fired += 1
+                with contextlib.suppress(Exception):  # a pin that fails now may obey the next time
+                    outputs.quiet()
             seen = outputs.confirmed
 
     def __enter__(self) -> Self:
@@ -168,5 +240,5 @@ class DeadMan(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         """Stop watching."""
-        self._stop.set()
+        self._ended.set()
         self.join()

@@ -15,6 +15,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from device.clock import Clock
 
+_EDGES = {True: "rising", False: "falling"}
 Watcher = Callable[[float, float], None]
 
 
@@ -24,6 +25,7 @@ class MockPin(MockPWMPin):  # type: ignore[misc]
     def __init__(self, factory: "MockBoard", info: Any) -> None:
         """Called by the board for each line once."""
         self._watchers: list[Watcher] = []
+        self._held: bool | None = None
         self._state: float = 0.0
         super().__init__(factory, info)
 
@@ -33,10 +35,11 @@ class MockPin(MockPWMPin):  # type: ignore[misc]
 
     def drive(self, high: bool) -> None:
         """Drive an input from the far end; the device's callback hears the edge."""
+        self._held = high
         if self._function != "input" or self._state == high:
             return
         self._state = high
-        if self._when_changed is not None and self._edges != "none":
+        if self._when_changed is not None and self._edges in ("both", _EDGES[high]):
             self._call_when_changed()
 
     @property
@@ -56,6 +59,11 @@ class MockPin(MockPWMPin):  # type: ignore[misc]
 
     # What follows does what gpiozero's mock does, without its checks by
     # assertion and its history: these are called for every ping of a long walk.
+
+    def _set_pull(self, value: str) -> None:
+        super()._set_pull(value)
+        if self._held is not None:  # a pull is weak: whoever holds the line wins
+            self._state = float(self._held)
 
     def _get_state(self) -> float:
         return self._state

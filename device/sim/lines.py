@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from device.core.alert import State
 from device.core.pipeline import Step
 from device.core.signals import Cue
 
@@ -11,7 +12,7 @@ def describe(step: Step) -> str:
     track, alert = step.track, step.alert
     distance = "   -   " if track.distance_m is None else f"{track.distance_m:5.2f} m"
     closing = "" if track.closing_mps is None else f"closing {track.closing_mps:+.2f} m/s"
-    level = "AGAINST" if track.against else alert.level.upper()
+    level = "AGAINST" if alert.state is State.AGAINST else alert.level.upper()
     signal = "quiet" if step.cue is Cue.SILENCE else step.cue.name.lower().replace("_", " ")
     fault = "" if alert.fault is None else f"  FAULT: {alert.fault}"
     return f"{step.t_s:8.2f} s  {distance}  {closing:18}  {level:8} signal: {signal}{fault}"

@@ -32,28 +32,37 @@ def place_m(obstacle: Obstacle, t_s: float, walker_m: float) -> tuple[float, flo
 
 
 def gap_m(obstacle: Obstacle, t_s: float, walker_m: float, half_width_m: float) -> float | None:
-    """Free way behind the trunk before it meets the obstacle; None when it would pass by."""
+    """Free way behind the trunk before it meets the obstacle; None when it never would."""
     along_m, across_m = place_m(obstacle, t_s, walker_m)
     ahead_m = along_m - walker_m
-    if obstacle.shape == "wall":
-        slope = abs(math.tan(math.radians(obstacle.angle_deg)))
-        return ahead_m - half_width_m * slope
-    reach_m = obstacle.radius_m + half_width_m
-    if abs(across_m) >= reach_m or ahead_m < 0:
+    if ahead_m < 0:
         return None
-    off_m = min(abs(across_m), obstacle.radius_m)
+    if obstacle.shape == "wall":
+        return max(0.0, ahead_m - half_width_m * abs(math.tan(math.radians(obstacle.angle_deg))))
+    off_m = max(0.0, abs(across_m) - half_width_m)  # of the lane that meets it first
+    if off_m >= obstacle.radius_m:
+        return None
     return max(0.0, ahead_m - math.sqrt(obstacle.radius_m**2 - off_m**2))
 
 
 def echo(
-    obstacle: Obstacle, t_s: float, sensor_m: float, heading_deg: float, half_angle_deg: float
+    obstacle: Obstacle,
+    t_s: float,
+    sensor_m: float,
+    heading_deg: float,
+    half_angle_deg: float,
+    walker_m: float | None = None,
 ) -> Return | None:
-    """What comes back from `obstacle` to a ping at `t_s`; None when nothing can."""
+    """What comes back from `obstacle` to a ping at `t_s`; None when nothing can.
+
+    `walker_m`: where the trunk is, when the sensor bobs about it.
+    """
+    along_m, across_m = place_m(obstacle, t_s, sensor_m if walker_m is None else walker_m)
+    ahead_m = along_m - sensor_m
     if obstacle.shape == "wall":
-        found = _wall(obstacle, obstacle.along_m - sensor_m, heading_deg, half_angle_deg)
+        found = _wall(obstacle, ahead_m, heading_deg, half_angle_deg)
     else:
-        along_m, across_m = place_m(obstacle, t_s, sensor_m)
-        found = _disc(obstacle, along_m - sensor_m, across_m, heading_deg, half_angle_deg)
+        found = _disc(obstacle, ahead_m, across_m, heading_deg, half_angle_deg)
     if found is None or not 0.0 < found.distance_m <= obstacle.seen_to_m:
         return None
     return found

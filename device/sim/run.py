@@ -30,9 +30,11 @@ class Walk:
         self._judge = Judge(self.rig, settings, seed)
         self._ticker: loop.Ticker | None = None
         self._took_s = 0.0
+        self._stopped = False
 
     def stop(self) -> None:
         """End the walk after the step that is under way; safe from a signal handler."""
+        self._stopped = True
         if self._ticker is not None:
             self._ticker.stop()
 
@@ -42,6 +44,8 @@ class Walk:
         began_s = time.perf_counter()
         with loop.assemble(self.settings, self.clock, rig.board, rig.device_rng) as device:
             self._ticker = device.ticker(self.scenario.duration_s)
+            if self._stopped:
+                self._ticker.stop()
             device.run(self._ticker, loop.fan_out([judge, *observers]))
         self._took_s = time.perf_counter() - began_s
         return judge.finish(min(round(self.clock.now(), 6), self.scenario.duration_s))

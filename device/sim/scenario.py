@@ -5,14 +5,14 @@ device does about it (`expect`), never how. The notes beside the fields here are
 reference for writing one; `scenarios/wall.toml` is a commented example.
 """
 
-import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from device import toml
 from device.errors import InputError
 from device.failures import Failure
 
@@ -143,12 +143,7 @@ def load(name: str) -> Scenario:
     if name in shipped():
         text = (resources.files("device.sim") / "scenarios" / f"{name}.toml").read_text("utf-8")
     elif path.suffix == ".toml" or "/" in name:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{name}: not UTF-8 text; save it as UTF-8") from error
-        except OSError as error:
-            raise InputError(f"{name}: {error.strerror}; name a scenario's TOML file") from error
+        text = toml.read(path, InputError)
     else:
         raise InputError(
             f'scenario "{name}": not shipped; choose one of {", ".join(shipped())}, or a TOML file'
@@ -163,10 +158,14 @@ def shortened(scenario: Scenario, duration_s: float) -> Scenario:
 
 def parse(text: str, source: str) -> Scenario:
     """A scenario from TOML text. Raises InputError."""
+    raw = toml.decode(text, source, InputError)
     try:
-        raw: dict[str, Any] = tomllib.loads(text)
         return msgspec.convert(raw, Scenario)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not valid TOML: {error}") from error
     except msgspec.ValidationError as error:
-        raise InputError(f"{source}: {error}; see device/sim/scenario.py for every key") from error
+        what, path, value = toml.complaint(error, raw)
+        where = f"{path} = {toml.show(value)}: "
+        if "field" in what:  # a key that is not known, or one that is missing
+            where = f"[{path}]: " if path else ""
+        raise InputError(
+            f"{source}: {where}{what}; device/sim/scenario.py explains every key"
+        ) from error

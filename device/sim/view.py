@@ -24,7 +24,7 @@ from device.core.signals import Cue
 from device.sim.run import Walk
 
 FRAME_S = 0.1
-STRIP_STEPS = 72
+STRIP_STEPS = 64
 STRIP_ROWS = 6
 RANGE_M = 4.0
 COLOURS = {

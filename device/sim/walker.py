@@ -113,7 +113,7 @@ class Walker:
             self.stop(t_s)
             return
         for_s = abs(speed_mps) / self._manner.braking_mps2
-        accel = -speed_mps / for_s
+        accel = -math.copysign(self._manner.braking_mps2, speed_mps)
         self._then(Stretch(t_s, x_m, speed_mps, accel, heading))
         self._stretches.append(Stretch(t_s + for_s, x_m + speed_mps * for_s / 2, 0.0, 0.0, heading))
 

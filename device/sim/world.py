@@ -53,10 +53,13 @@ class World:
 
     def _first_echo_m(self, t_s: float) -> float | None:
         air, rng = self._air, self._rng
+        walker_m, _ = self.walker.place(t_s)
         sensor_m, heading_deg = self.walker.sensor(t_s)
         first_m = None
         for obstacle in self._obstacles:
-            found = obstacles.echo(obstacle, t_s, sensor_m, heading_deg, self._half_angle_deg)
+            found = obstacles.echo(
+                obstacle, t_s, sensor_m, heading_deg, self._half_angle_deg, walker_m
+            )
             if found is None or rng.random() < found.loss:
                 continue
             distance_m = rng.gauss(found.distance_m, air.noise_m + obstacle.noise_m)
