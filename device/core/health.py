@@ -8,7 +8,7 @@ Three judges, the first that objects gives the fault its name:
   the person who mends it.
 - *unreliable*: three of the last eight pings proved nothing. A healthy part
   answers every ping, even if only with "nothing there".
-- *garbage*: four of the last nine pings were echoes that agree with neither the
+- *garbage*: five of the last ten pings were echoes that agree with neither the
   tracked object nor the two echoes before them. Two real surfaces alternate; only
   nonsense never repeats.
 
@@ -28,8 +28,8 @@ PROOF_ANSWERS = 2
 RECOVERY_ANSWERS = 8
 WINDOW = 8
 WINDOW_FAULTS = 3
-GARBAGE_WINDOW = 9
-GARBAGE_ORPHANS = 4
+GARBAGE_WINDOW = 10
+GARBAGE_ORPHANS = 5
 COMPANIONS = 2
 COMPANION_M = 0.08
 COMPANION_MPS = 3.0

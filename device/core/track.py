@@ -33,6 +33,8 @@ GATE_M = 0.10
 GATE_MPS = 3.0
 GATE_MAX_S = 0.2
 """How far an object may move between two pings: 0.10 m + 3 m/s, for at most 0.2 s."""
+FRESH_S = 0.15
+"""Later, the gate is so wide that fitting proves little of the sensor."""
 RIVAL_PINGS = 5
 FARTHER_PINGS = 5
 FARTHER_WINDOW = 7
@@ -79,7 +81,7 @@ class Tracker:
         self._rivals: deque[tuple[int, float, float]] = deque()
         self._ping = 0
         self.fitted = False
-        """The last reading was an echo of the object that was tracked already."""
+        """The last reading was an echo of the object that was tracked, heard a moment ago."""
         self._count = 0
         self._last_reading_s: float | None = None
         self._against = False
@@ -93,9 +95,10 @@ class Tracker:
             self.clear()
         self._last_reading_s = reading.t_s
         self._ping += 1
-        self.fitted = isinstance(reading, Echo) and self._fits(reading)
+        self.fitted = False
         if isinstance(reading, Echo):
-            if self.fitted:
+            if self._fits(reading):
+                self.fitted = reading.t_s - self._hits[-1][0] <= FRESH_S
                 self._hit(reading)
             else:
                 self._rival(reading)
