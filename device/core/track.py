@@ -3,7 +3,7 @@
 A single ping proves nothing: of 198 dips below 1 m in a real outdoor log, 165
 lasted one ping. So an echo that fits what is already tracked updates it at once,
 and one that does not is a *rival*, believed only when enough of the last pings
-agree that it moves as a person could move. A nearer rival needs
+agree that it moves as a person could move, and steadily. A nearer rival needs
 `new_object_pings` of the last five; a farther one needs five of the last
 seven, or the old object gone: quick to warn, slow to calm.
 
@@ -33,6 +33,8 @@ GATE_M = 0.10
 GATE_MPS = 3.0
 GATE_MAX_S = 0.2
 """How far an object may move between two pings: 0.10 m + 3 m/s, for at most 0.2 s."""
+STEADY_M = 0.15
+"""How far the third echo of a new object may lie off the line of the other two."""
 FRESH_S = 0.15
 """Later, the gate is so wide that fitting proves little of the sensor."""
 RIVAL_PINGS = 5
@@ -191,8 +193,7 @@ class Tracker:
         for ping, t_s, d in reversed(rivals):
             if ping <= self._ping - window:
                 break
-            next_s, next_m = agreeing[-1] if agreeing else (t_s, d)
-            if abs(d - next_m) <= _gate_m(next_s - t_s):
+            if _agrees(agreeing, t_s, d):
                 agreeing.append((t_s, d))
         if len(agreeing) < needed:
             return
@@ -205,6 +206,24 @@ class Tracker:
             self._against = True
         elif echo.distance_m > AWAY_M:
             self._against = False
+
+
+def _agrees(later: list[tuple[float, float]], t_s: float, distance_m: float) -> bool:
+    """Whether an echo could be the same thing as those `later` ones, newest first.
+
+    It must be as near to the next as a person could have moved, and three must move
+    steadily: ghosts may be near each other, but rarely in a line.
+    """
+    if not later:
+        return True
+    next_s, next_m = later[-1]
+    if abs(distance_m - next_m) > _gate_m(next_s - t_s):
+        return False
+    if len(later) == 1 or later[-2][0] == next_s:
+        return True
+    after_s, after_m = later[-2]
+    pace_mps = (after_m - next_m) / (after_s - next_s)
+    return abs(distance_m - (next_m + pace_mps * (t_s - next_s))) <= STEADY_M
 
 
 def _gate_m(since_s: float) -> float:
