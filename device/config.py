@@ -131,14 +131,12 @@ def _timing_complaints(settings: Settings) -> Iterator[str]:
             f" sensor.max_range_m = {sensor.max_range_m}"
         )
     flight_s = 2 * sensor.max_range_m / physics.speed_of_sound_mps(sensor.temperature_c)
-    for key in ("retrigger_s", "fall_timeout_s"):
-        value = getattr(sensor, key)
-        if value < flight_s:
-            yield (
-                f"sensor.{key} = {value}: an echo from sensor.max_range_m ="
-                f" {sensor.max_range_m} takes {flight_s:.4f} s; set at least"
-                f" {math.ceil(flight_s * 1000) / 1000} or a shorter range"
-            )
+    if sensor.retrigger_s < flight_s:
+        yield (
+            f"sensor.retrigger_s = {sensor.retrigger_s}: an echo from sensor.max_range_m ="
+            f" {sensor.max_range_m} takes {flight_s:.4f} s; set at least"
+            f" {math.ceil(flight_s * 1000) / 1000} or a shorter range"
+        )
 
 
 def _alert_complaints(settings: Settings) -> Iterator[str]:

@@ -157,21 +157,22 @@ class Recording(Struct, frozen=True):
 def read(path: Path, settings: Settings) -> Recording:
     """A journal, or a CSV of readings; `settings` for what a CSV cannot say. Raises InputError."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin a file with a mark
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text; give a journal or a CSV file") from error
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # spreadsheets begin with a mark
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a journal or a CSV file") from error
-    if text.lstrip().startswith("{"):
-        return _read_journal(path, text)
-    return _read_csv(path, text, settings)
+    if data.lstrip().startswith(b"{"):
+        return _read_journal(path, data)
+    try:
+        return _read_csv(path, data.decode("utf-8"), settings)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; give a journal or a CSV file") from error
 
 
-def _read_journal(path: Path, text: str) -> Recording:
-    rows = text.split("\n")
+def _read_journal(path: Path, data: bytes) -> Recording:
+    rows = data.split(b"\n")
     torn = rows.pop()  # what follows the last newline: nothing, or a line cut off by power loss
     if not rows:
-        rows, torn = [torn], ""
+        rows = [torn]
     try:
         header = msgspec.json.decode(rows[0], type=Header)
     except msgspec.MsgspecError as error:

@@ -59,7 +59,7 @@ class SensorSettings(Section, frozen=True):
         float, Meta(ge=0.005, le=0.2, description="no echo pin rise by then: it did not answer")
     ] = 0.060
     fall_timeout_s: Annotated[
-        float, Meta(ge=0.06, le=0.5, description="echo pin high for longer: it is stuck")
+        float, Meta(ge=0.11, le=0.5, description="echo pin high for longer: it is stuck")
     ] = 0.250
     retrigger_s: Annotated[
         float, Meta(ge=0.02, le=0.5, description="least time from one trigger to the next")

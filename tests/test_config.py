@@ -449,13 +449,6 @@ def test_a_retrigger_before_the_farthest_echo_is_refused_and_the_advice_works(
     config.parse(tables, SOURCE)
 
 
-def test_a_fall_timeout_before_the_farthest_echo_is_refused() -> None:
-    # No file can say so: the key's own lower bound forbids it. Code can.
-    settings = Settings(sensor=SensorSettings(fall_timeout_s=0.02))
-    with pytest.raises(ConfigError, match=r"sensor\.fall_timeout_s = 0\.02: .*max_range_m = 4\.0"):
-        config.judge(settings, SOURCE)
-
-
 def test_the_least_fall_timeout_outlasts_an_echo_over_the_longest_range_in_the_coldest_air() -> (
     None
 ):
