@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from gpiozero.pins.mock import MockFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import check, cli, config, profiles
+from device import check, config, profiles
 from device.settings import (
     AlertSettings,
     BuzzerSettings,
@@ -19,6 +19,7 @@ from device.settings import (
     SensorSettings,
     Settings,
 )
+from tests.conftest import Ran
 
 CONFIGS = Path(__file__).parents[1] / "config"
 PROFILES: tuple[Profile, ...] = ("fit", "default", "rehab")
@@ -40,31 +41,6 @@ BEGINS_M: dict[Profile, tuple[tuple[float, float, float], tuple[float, float, fl
 PROTECTED_MPS: dict[Profile, float] = {"fit": 5.17, "default": 3.49, "rehab": 2.78}
 """(4.0 - 0.25) / (0.15 + 0.575), / (0.25 + 0.825) and / (0.25 + 1.10)."""
 PI_MODELS = {"Zero2W": "902120", "3B": "a02082", "4B": "c03111", "5B": "c04170"}
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def rearguard(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Ran]:
-    """The command in this process, blind to this machine's configuration."""
-    monkeypatch.delenv(config.VARIABLE, raising=False)
-    monkeypatch.setattr(config, "PLACES", ())
-
-    def call(*arguments: object) -> Ran:
-        capsys.readouterr()
-        try:
-            status = cli.main([str(argument) for argument in arguments])
-        except SystemExit as stopped:
-            status = int(stopped.code or 0)
-        return Ran(status, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import cli, config, physics, profiles
+from device import config, physics, profiles
 from device.errors import ConfigError
-from device.settings import SensorSettings, Settings
+from device.settings import Settings
+from tests.conftest import Ran
 
 FOLDER = Path(__file__).parents[1] / "config"
 SHIPPED = sorted(FOLDER.glob("*.toml"))
@@ -23,12 +24,6 @@ REFERENCE = FOLDER / "rearguard.toml"
 KNOBS = {f"{knob.table}.{knob.key}": knob for knob in config.knobs()}
 SOURCE = "here.toml"
 VERBS = (("run",), ("check",), ("simulate", "--fast"), ("replay", "walk.csv"))
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 class Bounds(NamedTuple):
@@ -82,25 +77,6 @@ def refusal(tables: dict[str, Any]) -> str:
     assert message.startswith(f"{SOURCE}: ")
     assert "\n" not in message
     return message.removeprefix(f"{SOURCE}: ")
-
-
-@pytest.fixture
-def rearguard(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Ran]:
-    """The command in this process, blind to whatever configuration this machine has."""
-    monkeypatch.delenv(config.VARIABLE, raising=False)
-    monkeypatch.setattr(config, "PLACES", ())
-
-    def call(*arguments: object) -> Ran:
-        capsys.readouterr()
-        try:
-            status = cli.main([str(argument) for argument in arguments])
-        except SystemExit as stopped:
-            status = int(stopped.code or 0)
-        return Ran(status, *capsys.readouterr())
-
-    return call
 
 
 # ------------------------------------------------------------------ the shipped files

@@ -5,18 +5,17 @@ import io
 import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device import cli, config, journal
+from device import config, journal
 from device.clock import VirtualClock
 from device.core.alert import State
 from device.core.pipeline import Step
@@ -27,40 +26,13 @@ from device.settings import AlertSettings, Settings
 from device.sim import replay, scenario
 from device.sim.run import Walk
 from device.sim.scenario import Air, Breakage, Leg, Obstacle, Scenario, Walker
+from tests.conftest import Ran
 
 SETTINGS = Settings()
 SEEDS = (1, 2, 3)
 LONGEST_S = 30.0
 COLUMNS = ("t_s", "level", "fault", "buzzer", "motor")
 HEAD = "time_s,distance_m\n"
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def rearguard(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Ran]]:
-    """The command in this process, blind to this machine's configuration."""
-    monkeypatch.delenv(config.VARIABLE, raising=False)
-    monkeypatch.setattr(config, "PLACES", ())
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def call(*arguments: object) -> Ran:
-        capsys.readouterr()
-        try:
-            status = cli.main([str(argument) for argument in arguments])
-        except SystemExit as stopped:
-            status = int(stopped.code or 0)
-        return Ran(status, *capsys.readouterr())
-
-    yield call
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def run(world: Scenario, seed: int, with_settings: Settings = SETTINGS) -> bytes:

@@ -9,15 +9,14 @@ instant. When a change of them is meant, look at it and renew them:
 import functools
 import json
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from device import check, cli, config, journal, profiles
+from device import check, journal, profiles
 from device.clock import VirtualClock
 from device.core.pipeline import Step
 from device.errors import InputError
@@ -25,6 +24,7 @@ from device.settings import Settings
 from device.sim import scenario
 from device.sim.run import Walk
 from device.sim.summary import FAULT_WITHIN_S, Summary
+from tests.conftest import Ran
 
 SETTINGS = Settings()
 SEEDS = (1, 2, 3, 4, 5)
@@ -40,34 +40,6 @@ WALKS = [
 GOLDEN = Path(__file__).parent / "golden"
 WINDOWS = {"wall": (0.0, 3.0), "unplugged": (2.2, 5.0)}
 """Which seconds of which walk, at seed 1, are kept as golden."""
-
-
-class Ran(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def rearguard(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Ran]]:
-    """The command in this process, blind to this machine's configuration."""
-    monkeypatch.delenv(config.VARIABLE, raising=False)
-    monkeypatch.setattr(config, "PLACES", ())
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def call(*arguments: object) -> Ran:
-        capsys.readouterr()
-        try:
-            status = cli.main([str(argument) for argument in arguments])
-        except SystemExit as stopped:
-            status = int(stopped.code or 0)
-        return Ran(status, *capsys.readouterr())
-
-    yield call
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 @functools.cache

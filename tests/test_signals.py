@@ -1,5 +1,6 @@
 """The cadence table and the player: one signal at a time, a function of elapsed time."""
 
+import itertools
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from device.core.alert import Alert, State
 from device.core.health import SensorFault
 from device.core.signals import FRESH_S, OFF, SILENT, Command, Cue, Player, Rhythm, choose
+from device.outputs import LONGEST_ON_S
 from device.settings import BuzzerSettings, MotorSettings
 
 PLAIN_MOTOR = MotorSettings(overdrive_s=0.0, strength=1.0)
@@ -51,7 +53,7 @@ def test_the_cadence_table(cue: Cue, buzzer: list[int], motor: list[int]) -> Non
     for rhythm, expected in ((cue.value.buzzer, buzzer), (cue.value.motor, motor)):
         found = edges(rhythm, 20.0)
         assert found[0] == (0.0, True)
-        lengths = [later[0] - earlier[0] for earlier, later in zip(found, found[1:], strict=False)]
+        lengths = [later[0] - earlier[0] for earlier, later in itertools.pairwise(found)]
         assert lengths[: len(expected)] == pytest.approx(expected, abs=0.002)
 
 
@@ -81,8 +83,6 @@ def test_a_rhythm_never_drifts(cue: Cue, elapsed_s: float) -> None:
 
 
 def test_no_signal_is_on_longer_than_the_outputs_allow() -> None:
-    from device.outputs import LONGEST_ON_S
-
     for cue in Cue:
         for rhythm in (cue.value.buzzer, cue.value.motor):
             assert all(on / 1000 < LONGEST_ON_S for on, _ in rhythm.once + rhythm.again)
@@ -177,7 +177,7 @@ def test_the_first_proof_is_greeted_once() -> None:
     p = player()
     assert run(p, Alert(), 0.0, 1.0) == [(0.0, OFF)]
     chirp = run(p, Alert(proven=True), 1.0, 3.0)
-    assert [c.buzzer for _, c in chirp if True][0] == 1
+    assert chirp[0][1].buzzer == 1
     assert chirp[-1][1] == OFF
     assert run(p, Alert(proven=True), 3.0, 10.0) == [(3.0, OFF)]
 
