@@ -12,6 +12,7 @@ a Pi has no battery behind its clock, and a walk must survive its jump.
 
 import contextlib
 import heapq
+import itertools
 import os
 import select
 import threading
@@ -68,6 +69,19 @@ class _Doorbell:
         os.close(self._write_fd)
 
 
+SPIN_S = 100e-6
+
+
+def _pass_time(duration_s: float) -> None:
+    """Below 100 us a spin costs less than a sleep, which adds 50 us and a context switch."""
+    if duration_s > SPIN_S:
+        time.sleep(duration_s)
+        return
+    end_s = time.monotonic() + duration_s
+    while time.monotonic() < end_s:
+        pass
+
+
 class MonotonicClock:
     """The machine's monotonic clock, counted from this object's making."""
 
@@ -88,8 +102,8 @@ class MonotonicClock:
         self._bell.ring()
 
     def sleep(self, duration_s: float) -> None:
-        """Sleep; the kernel adds some 50 us."""
-        time.sleep(duration_s)
+        """Let `duration_s` pass."""
+        _pass_time(duration_s)
 
     def on_this_clock(self, monotonic_s: float) -> float:
         """Shift a time.monotonic() stamp to this clock's origin."""
@@ -106,17 +120,16 @@ class VirtualClock:
     def __init__(self) -> None:
         self._now_s = 0.0
         self._booked: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = 0
+        self._number = itertools.count()
         self._woken = False
 
     def now(self) -> float:
         """The present: the booked time while a callback runs."""
         return self._now_s
 
-    def at(self, time_s: float, call: Callable[[], None]) -> None:
+    def at(self, time_s: float, call: Callable[[], None], *, lazy: bool = False) -> None:  # noqa: ARG002 - see PacedClock
         """Book `call` for `time_s`; equal times run in the order of booking."""
-        self._count += 1
-        heapq.heappush(self._booked, (time_s, self._count, call))
+        heapq.heappush(self._booked, (time_s, next(self._number), call))
 
     def wait_until(self, deadline_s: float) -> None:
         """Run what falls due up to `deadline_s`, stopping early once woken."""
@@ -153,7 +166,9 @@ class PacedClock(VirtualClock):
     """A virtual clock that waits for the real one: what is booked runs live.
 
     While a callback runs, `now` is the booked time, as a kernel stamps an edge
-    when it happened and not when someone looked. Otherwise it is real time.
+    when it happened and not when someone looked. Otherwise it is real time. A `lazy`
+    booking is not worth a wake-up of its own: it runs, with its own time, before
+    whatever comes next, like an edge that the kernel queues until someone reads it.
     """
 
     def __init__(self) -> None:
@@ -162,23 +177,27 @@ class PacedClock(VirtualClock):
         self._bell = _Doorbell()
         self._in_callback = False
         self._thread = threading.get_ident()
-
-    def at(self, time_s: float, call: Callable[[], None]) -> None:
-        """Book `call`; from another thread too, which ends the owner's wait to look again."""
-        super().at(time_s, call)
-        if threading.get_ident() != self._thread:
-            self._bell.ring()
+        self._urgent: list[float] = []
 
     def now(self) -> float:
         """Real seconds since the start, or the booked time inside a callback."""
-        if self._in_callback:
+        if self._in_callback and threading.get_ident() == self._thread:
             return self._now_s
         return time.monotonic() - self._origin_s
+
+    def at(self, time_s: float, call: Callable[[], None], *, lazy: bool = False) -> None:
+        """Book `call`; from another thread too, which ends the owner's wait to look again."""
+        super().at(time_s, call)
+        if lazy:
+            return
+        heapq.heappush(self._urgent, time_s)
+        if threading.get_ident() != self._thread:
+            self._bell.ring()
 
     def wait_until(self, deadline_s: float) -> None:
         """Run what falls due, each at its real time, until the deadline or woken."""
         while True:
-            next_s = min(deadline_s, self._booked[0][0]) if self._booked else deadline_s
+            next_s = min(deadline_s, self._urgent[0]) if self._urgent else deadline_s
             rang = self._bell.wait(0.0 if self._woken else next_s - self.now())
             self._run_due()
             if rang or self._woken or self.now() >= deadline_s:
@@ -193,14 +212,18 @@ class PacedClock(VirtualClock):
             self._bell.ring()
 
     def sleep(self, duration_s: float) -> None:
-        """Really sleep, then run what fell due meanwhile."""
-        time.sleep(duration_s)
+        """Really let it pass, then run what fell due meanwhile."""
+        _pass_time(duration_s)
         self._run_due()
 
     def _run_due(self) -> None:
         self._in_callback = True
         try:
-            while self._booked and self._booked[0][0] <= time.monotonic() - self._origin_s:
+            now_s = time.monotonic() - self._origin_s
+            while self._booked and self._booked[0][0] <= now_s:
                 self._run_next()
+                now_s = time.monotonic() - self._origin_s
+            while self._urgent and self._urgent[0] <= self._now_s:
+                heapq.heappop(self._urgent)
         finally:
             self._in_callback = False

@@ -7,7 +7,6 @@ distances to a tenth of a millimetre), so that replaying a journal decides the s
 """
 
 import contextlib
-import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,6 +194,8 @@ def _read_journal(path: Path, data: bytes) -> Recording:
 
 
 def _read_csv(path: Path, text: str, settings: Settings) -> Recording:
+    import csv  # noqa: PLC0415 - only a replay needs it, and `run` must start quickly
+
     try:
         table = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
     except csv.Error as error:

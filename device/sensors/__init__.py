@@ -39,6 +39,14 @@ class Sensor(Protocol):
         ...
 
 
+class Booking(Protocol):
+    """How the simulation books a callback in its own time."""
+
+    def __call__(self, time_s: float, call: Callable[[], None], *, lazy: bool = False) -> None:
+        """Run `call` at `time_s`; `lazy` when nobody needs to be woken for it."""
+        ...
+
+
 class Parts(Struct, frozen=True):
     """What a driver is made from."""
 
@@ -60,7 +68,7 @@ class Bench(Struct, frozen=True):
     settings: SensorSettings
     line: Callable[[int], Any]
     now: Callable[[], float]
-    at: Callable[[float, Callable[[], None]], None]
+    at: Booking
     listen: Callable[[float], float | None]
     sound_mps: float
     no_echo_s: float | None

@@ -276,7 +276,7 @@ class HCSR04Twin:
         late_s = DELAY_S if self._failure is Failure.DELAYED else 0.0
         rise_s = t_s + RISE_DELAY_S + late_s
         self._busy_until_s = rise_s - late_s + min(width_s, 1.0)
-        self._bench.at(rise_s, lambda: self._drive(high=True))
+        self._bench.at(rise_s, lambda: self._drive(high=True), lazy=True)
         if width_s < float("inf"):
             self._bench.at(rise_s + width_s, lambda: self._drive(high=False))
 

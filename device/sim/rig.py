@@ -52,7 +52,7 @@ class Rig:
         for breakage in scenario.breakages:
             self._book(breakage.at_s, breakage.failure)
         if scenario.obstacles:
-            clock.at(0.0, self._feet)
+            clock.at(0.0, self._feet, lazy=True)
 
     @property
     def dead(self) -> bool:
@@ -69,7 +69,7 @@ class Rig:
             if speed_mps > 0:
                 self.contact_mps = self.contact_mps or speed_mps
                 walker.stop(t_s)
-        self._clock.at(t_s + STRIDE_CHECK_S, self._feet)
+        self._clock.at(t_s + STRIDE_CHECK_S, self._feet, lazy=True)
 
     def _attach(self, organ: str, pin: int) -> None:
         feel = self.world.walker.feel
