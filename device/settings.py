@@ -71,6 +71,10 @@ class SensorSettings(Section, frozen=True):
         float,
         Meta(ge=0.0, le=0.05, description="random extra wait that breaks up repeated ghosts"),
     ] = 0.010
+    idle_s: Annotated[
+        float,
+        Meta(ge=0.0, le=0.2, description="least time between triggers in an open field"),
+    ] = 0.1
 
 
 class AlertSettings(Section, frozen=True):

@@ -1,5 +1,6 @@
 """The HC-SR04 driver against a hand-held echo line: one typed outcome a ping."""
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -263,7 +264,7 @@ def test_a_part_that_was_swapped_for_a_slower_one_is_learned() -> None:
 
 @pytest.mark.parametrize("width_s", [0.0008, 0.006, 0.023, 0.038, 0.103])
 def test_the_next_trigger_is_as_early_as_is_safe(width_s: float) -> None:
-    hand = Hand()
+    hand = Hand(SensorSettings(idle_s=0.0))
     hand.answer = hand.pulse(width_s)
     hand.readings(200)
     s = hand.settings
@@ -275,6 +276,19 @@ def test_the_next_trigger_is_as_early_as_is_safe(width_s: float) -> None:
     assert max(gaps) <= s.jitter_s + 1e-6
     assert min(gaps) < 0.001
     assert max(gaps) > 0.009
+
+
+def test_in_an_open_field_the_pace_is_eased_until_the_first_echo() -> None:
+    hand = Hand(SensorSettings(jitter_s=0.0))
+    hand.answer = hand.pulse(0.038)
+    hand.readings(20)
+    hand.answer = hand.pulse(0.006)
+    hand.readings(3)
+    rose = [rose_s for rose_s, _ in hand.triggers]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(rose)]
+    assert max(gaps[:9]) < 0.05
+    assert gaps[9:20] == pytest.approx([0.1] * 11, abs=1e-3)
+    assert max(gaps[20:]) < 0.05
 
 
 def test_temperature_sets_the_speed_of_sound_and_unknown_is_cold() -> None:

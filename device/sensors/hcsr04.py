@@ -17,7 +17,9 @@ simple and its clones are not; each rule below is a trap some driver fell into.
   again; the second edge of a ping wakes the loop.
 - *Ping as early as is safe*, not every 60 ms: 35 ms after the last trigger, 10 ms
   after the fall, and up to 10 ms of jitter, so that a ghost of the ping before, or
-  another device's ping, does not land twice in the same place.
+  another device's ping, does not land twice in the same place. In an open field, where
+  ten pings have heard nothing, ten a second are enough and spare the battery: something
+  new at 4 m is 2.8 s away even at 1.4 m/s, and its first echo brings the full pace back.
 
 Figures: OpenBikeSensor's field notes, the parts' data sheets, measured clones.
 """
@@ -42,6 +44,8 @@ RELEARN_FROM = 6
 FORWARD_S = 1.0
 """Edge stamps this close to the clock are on its time base and can be compared with it."""
 BUSY_RETRY_S = 0.02
+IDLE_AFTER = 10
+"""Pings in a row that heard nothing before the pace is eased."""
 
 
 class HCSR04:
@@ -62,6 +66,7 @@ class HCSR04:
         self._fell_s = -1.0
         self._busy_since_s: float | None = None
         self._listening = False
+        self._nothings = 0
         self._due_s = 0.0
         self._trigger = claim(parts.board, s.trigger_pin, "sensor.trigger_pin")
         self._echo = claim(parts.board, s.echo_pin, "sensor.echo_pin")
@@ -89,6 +94,7 @@ class HCSR04:
             reading = self._listen(now_s)
             if reading is not None:
                 self._listening = False
+                self._nothings = self._nothings + 1 if isinstance(reading, Nothing) else 0
                 self._plan(now_s)
             return reading
         if now_s < self._due_s:
@@ -185,6 +191,8 @@ class HCSR04:
         """Earliest safe moment for the next trigger."""
         s = self._settings
         due_s = max(self._triggered_s + s.retrigger_s, self._fell_s + s.quiet_s)
+        if self._nothings >= IDLE_AFTER:
+            due_s = max(due_s, self._triggered_s + s.idle_s)
         self._due_s = round(max(due_s, now_s) + self._rng.uniform(0.0, s.jitter_s), 6)
 
 
