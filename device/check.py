@@ -48,13 +48,12 @@ class Report(Struct, frozen=True):
 def report(settings: Settings, source: str) -> Report:
     """Work it out for `settings`, which came from `source`."""
     rows = [_row(settings, speed_mps) for speed_mps in SPEEDS_MPS]
-    protected = profiles.protected_mps(settings.alert.profile, settings.sensor.max_range_m)
     return Report(
         config=source,
         profile=settings.alert.profile,
         pins=_pins(settings),
         speeds=rows,
-        protected_mps=round(protected, 2),
+        protected_mps=round(_protected_mps(settings), 2),
         good=all(row.in_time for row in rows),
         settings=settings,
     )
@@ -84,12 +83,11 @@ def lines(found: Report) -> Iterator[str]:
         )
     yield ""
     yield (
-        f"protected up to {found.protected_mps:.2f} m/s: what is first seen at"
-        f" {sensor.max_range_m:g} m is still in time. Thin, soft and slanted things are seen later;"
-        " curbs and drop-offs never."
+        f"in time up to {found.protected_mps:.2f} m/s, for what is seen at full range. Thin, soft"
+        " and slanted things are seen later; curbs and drop-offs never."
     )
     if not found.good:
-        yield "NOT GOOD: at some speed above the warning comes too late; see README, Wearing it"
+        yield "NOT GOOD: at some speed above the warning comes too late; see README, Profiles"
 
 
 def source_name(path: object) -> str:
@@ -115,6 +113,16 @@ def _row(settings: Settings, speed_mps: float) -> Row:
         needed_m,
         warning_m >= needed_m,
     )
+
+
+def _protected_mps(settings: Settings) -> float:
+    """The fastest walk for which WARNING is in time: as far as its rules, or the sensor, reach."""
+    _, warning, _, _ = profiles.thresholds(settings.alert)
+    need = profiles.NEEDS[settings.alert.profile]
+    reach_m = settings.sensor.max_range_m
+    if warning.ttc_s < need.system_s + need.human_s:
+        reach_m = min(reach_m, warning.distance_m)
+    return profiles.protected_mps(settings.alert.profile, reach_m)
 
 
 def _by_time(limit: profiles.Threshold, speed_mps: float) -> float:

@@ -7,6 +7,7 @@ the one that must start quickly, and pays for nothing else.
 
 import argparse
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -66,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            say("rearguard: cannot write the output: the disk is full; send it elsewhere")
+            _deafen(sys.stdout)
+            return NOT_GOOD
         said = " ".join(str(error).split())
         say(
             f"rearguard: internal error: {type(error).__name__}: {said};"
@@ -107,7 +112,12 @@ def _parser() -> Parser:
     simulate = verbs.add_parser("simulate", help="the same loop in a simulated world")
     simulate.add_argument("scenario", nargs="?", help="a shipped name or a TOML file")
     simulate.add_argument("--list", action="store_true", help="name the shipped scenarios")
-    simulate.add_argument("--seed", type=_whole, metavar="N", help="same seed, same journal")
+    simulate.add_argument(
+        "--seed",
+        type=_whole,
+        metavar="N",
+        help="same seed, same world; with --fast the same journal",
+    )
     simulate.add_argument("--fast", action="store_true", help="as fast as the computer can")
     simulate.add_argument("--duration", type=_seconds, metavar="S", help="end after S seconds")
     simulate.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
@@ -174,14 +184,14 @@ def _simulate(options: argparse.Namespace) -> int:
             observers.append(stack.enter_context(_shown(walk, seed, options.fast)))
         writer = _writer(stack, options.journal, settings)
         summary = walk.go(observers if writer is None else [*observers, writer])
-    _journal_kept(options.journal, writer)
+    kept = _journal_kept(options.journal, writer)
     if options.json:
         print(summaries.to_json(summary, interrupted=stopper.asked, **walk.figures()))
     elif stopper.asked:
         print(f"stopped by you after {summary.duration_s:.1f} s; outputs low")
     else:
         print(f"{'good' if summary.good else 'NOT GOOD'}: {summary.verdict}")
-    return GOOD if summary.good or stopper.asked else NOT_GOOD
+    return GOOD if kept and (summary.good or stopper.asked) else NOT_GOOD
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -207,11 +217,14 @@ def _shown(
         try:
             from rich.console import Console
 
-            from device.sim.view import LiveView
+            from device.sim.view import VIEW_WIDTH, LiveView
         except ImportError:
             say('rearguard: for the live picture: pip install "rearguard[view]"')
         else:
-            return LiveView(walk, seed, Console())
+            console = Console()
+            wide = console.width >= VIEW_WIDTH and not console.is_dumb_terminal
+            if wide and console.encoding.startswith("utf"):
+                return LiveView(walk, seed, console)
     return contextlib.nullcontext(Lines(show))
 
 
@@ -239,15 +252,19 @@ def _replay(options: argparse.Namespace) -> int:
         for step in replay.steps(recording, settings):
             for observe in observers:
                 observe(step)
-    _journal_kept(options.journal, writer)
+    kept = _journal_kept(options.journal, writer)
     print(json.dumps(account.figures(str(options.file))) if options.json else account.verdict())
-    return NOT_GOOD if account.disagreements else GOOD
+    return GOOD if kept and not account.disagreements else NOT_GOOD
 
 
 def _check(options: argparse.Namespace) -> int:
     from device import check
 
     settings, path = _settings(options)
+    if settings.gpio.factory == "mock":
+        from device.sim import scenario
+
+        scenario.load(settings.simulation.scenario)  # `run` would refuse it, so say it here
     found = check.report(settings, check.source_name(path))
     if options.json:
         import msgspec
@@ -284,6 +301,10 @@ def _writer(
     return writer
 
 
-def _journal_kept(path: Path, writer: "Writer | None") -> None:
+def _journal_kept(path: Path, writer: "Writer | None") -> bool:
+    """Whether the journal that was asked for is whole; if not, say so."""
     if writer is not None and writer.failed is not None:
-        say(f"{path}: journal ended early: {writer.failed.strerror}; free space or move it")
+        why = writer.failed.strerror
+        say(f"rearguard: {path}: journal ended early: {why}; free space or move it")
+        return False
+    return True

@@ -55,19 +55,22 @@ class Stopper:
 
 def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None]) -> int:
     """Warn until told to stop; returns the exit status. Raises RearguardError."""
+    # A terminal or a remote shell that closes is no reason to leave the wearer unwarned.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.ExitStack() as stack:
         stopper = stack.enter_context(Stopper())
         stream = None if journal_path is None else stack.enter_context(journal.create(journal_path))
         clock, board, rng = _surroundings(settings)
         stack.callback(board.close)
-        device = stack.enter_context(loop.assemble(settings, clock, board, rng))
-        stack.enter_context(DeadMan(device.outputs))
-        observers: list[loop.Observer] = [Reporter(say)]
         writer = None
         if stream is not None:
             writer = journal.Writer(stream, settings)
+            stack.callback(writer.flush)  # after the outputs went low: a slow disk may block it
+        device = stack.enter_context(loop.assemble(settings, clock, board, rng))
+        stack.enter_context(DeadMan(device.outputs))
+        observers: list[loop.Observer] = [Reporter(say)]
+        if writer is not None:
             observers.append(writer)
-            stack.callback(writer.flush)
         ticker = device.ticker()
         stopper.tell(ticker.stop)
         say(f"rearguard {__version__}: watching, gpio.factory = {settings.gpio.factory}")

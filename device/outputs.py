@@ -56,7 +56,7 @@ class _Line:
             self.duty = wanted
 
     def silence(self) -> None:
-        """Low, by a plain write: it must not depend on anything but the pin."""
+        """Low: a plain write, or duty 0 while PWM runs."""
         self.pin.state = 0
         self.duty = 0.0
 
@@ -66,9 +66,9 @@ class _Line:
 
     def _end_pwm(self) -> None:
         if self._hz is not None:
-            self.silence()
             self._hz = None
             self.pin.frequency = None
+            self.silence()  # lgpio ends PWM wherever the pulse stood, high or low
 
 
 class Outputs:
@@ -223,7 +223,7 @@ class DeadMan(threading.Thread):
         self.fired = 0
 
     def run(self) -> None:
-        """Look every `within_s`; two looks at the same confirmation are a hang."""
+        """Look every `within_s`; two looks at one confirmation, so up to twice that, are a hang."""
         seen = -1
         while not self._ended.wait(self._within_s):
             outputs = self._outputs
@@ -241,4 +241,4 @@ class DeadMan(threading.Thread):
     def __exit__(self, *_: object) -> None:
         """Stop watching."""
         self._ended.set()
-        self.join()
+        self.join(LOCK_S)

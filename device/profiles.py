@@ -27,7 +27,8 @@ class Need(Struct, frozen=True):
 # Thresholds are engineering choices. The person's time is a stop's measured
 # time (463 ms young, 574 ms old, walking forward: Tirosh & Sparrow 2005) with
 # room for the motor's pulse to be felt and for walking backward, for which
-# nobody has published a figure. Each DANGER time leaves more than Need asks.
+# nobody has published a figure. WARNING is what must come in time; each DANGER time
+# is Need's own, with 25-75 ms to spare.
 LEVELS = ("caution", "warning", "danger", "stop")
 THRESHOLDS: dict[Profile, tuple[Threshold, Threshold, Threshold, Threshold]] = {
     "fit": (Threshold(2.2, 2.5), Threshold(1.3, 1.6), Threshold(0.9, 0.8), Threshold(0.5, 0.5)),

@@ -62,10 +62,10 @@ class SensorSettings(Section, frozen=True):
         float, Meta(ge=0.11, le=0.5, description="echo pin high for longer: it is stuck")
     ] = 0.250
     retrigger_s: Annotated[
-        float, Meta(ge=0.02, le=0.5, description="least time from one trigger to the next")
+        float, Meta(ge=0.02, le=0.06, description="least time from one trigger to the next")
     ] = 0.035
     quiet_s: Annotated[
-        float, Meta(ge=0.0, le=0.2, description="least time from the echo pin's fall to a trigger")
+        float, Meta(ge=0.0, le=0.03, description="least time from the echo pin's fall to a trigger")
     ] = 0.010
     jitter_s: Annotated[
         float,
@@ -106,13 +106,13 @@ class AlertSettings(Section, frozen=True):
         TimeToTouch | None, Meta(description="STOP this long before touching; 0 = off")
     ] = None
     new_object_pings: Annotated[
-        int, Meta(ge=1, le=5, description="pings of the last five that must agree on a new object")
+        int, Meta(ge=1, le=4, description="pings of the last five that must agree on a new object")
     ] = 3
     caution_confirm: Annotated[
-        int, Meta(ge=1, le=5, description="readings in a row before CAUTION or WARNING begins")
+        int, Meta(ge=1, le=3, description="readings in a row before CAUTION or WARNING begins")
     ] = 2
     danger_confirm: Annotated[
-        int, Meta(ge=1, le=5, description="readings in a row before DANGER or STOP begins")
+        int, Meta(ge=1, le=3, description="readings in a row before DANGER or STOP begins")
     ] = 1
     release_pings: Annotated[
         int, Meta(ge=2, le=20, description="readings in a row before a level is given up")

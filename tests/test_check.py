@@ -206,7 +206,7 @@ def test_the_defaults_are_good_and_the_report_is_for_people(
     assert "GPIO18, header pin 12" in ran.out
     assert "GPIO13, header pin 33" in ran.out
     assert "0.02 to 4 m" in ran.out
-    assert "protected up to 3.49 m/s" in ran.out
+    assert "in time up to 3.49 m/s" in ran.out
     assert "never" in ran.out  # what no ultrasonic sensor sees is not promised
     assert "TOO LATE" not in ran.out
     assert "NOT GOOD" not in ran.out

@@ -269,7 +269,8 @@ def test_the_next_trigger_is_as_early_as_is_safe(width_s: float) -> None:
     hand.readings(200)
     s = hand.settings
     gaps = []
-    for (_, before_s), (rose_s, _) in zip(hand.triggers, hand.triggers[1:], strict=False):
+    learned = hand.triggers[20:]  # until then the pace is uneven, to unmask answers that lag
+    for (_, before_s), (rose_s, _) in itertools.pairwise(learned):
         safe_s = max(before_s + s.retrigger_s, before_s + RISE_S + width_s + s.quiet_s)
         assert rose_s >= safe_s - 1e-6
         gaps.append(rose_s - safe_s)
@@ -280,12 +281,13 @@ def test_the_next_trigger_is_as_early_as_is_safe(width_s: float) -> None:
 
 def test_in_an_open_field_the_pace_is_eased_until_the_first_echo() -> None:
     hand = Hand(SensorSettings(jitter_s=0.0))
+    hand.readings(20)
     hand.answer = hand.pulse(0.038)
     hand.readings(20)
     hand.answer = hand.pulse(0.006)
     hand.readings(3)
     rose = [rose_s for rose_s, _ in hand.triggers]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(rose)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(rose[20:])]
     assert max(gaps[:9]) < 0.05
     assert gaps[9:20] == pytest.approx([0.1] * 11, abs=1e-3)
     assert max(gaps[20:]) < 0.05

@@ -98,7 +98,18 @@ def test_an_intermittent_sensor_that_dies_is_called_dead() -> None:
     for i in range(3):
         feed(health, [Fault(0.55 + i * 0.1, PingFault.NEVER_ROSE), Nothing(0.6 + i * 0.1)])
     assert health.fault is SensorFault.INTERMITTENT
-    assert feed(health, failures(PingFault.NEVER_ROSE, 3, 0.9)) is SensorFault.STOPPED_ANSWERING
+    assert feed(health, failures(PingFault.NEVER_ROSE, 7, 0.9)) is SensorFault.INTERMITTENT
+    assert feed(health, failures(PingFault.NEVER_ROSE, 1, 1.25)) is SensorFault.STOPPED_ANSWERING
+
+
+def test_too_few_answers_to_warn_in_time_are_slow() -> None:
+    """As when the loop is starved: each answer is good, and there are three a second."""
+    health = proven()
+    said = [health.step(t_s, Nothing(t_s)) for t_s in (0.8, 1.1, 1.4, 1.7, 2.0)]
+    assert said[0] is None
+    assert said[-1] is SensorFault.SLOW
+    even = Health()
+    assert all(even.step(i * 0.125, Nothing(i * 0.125)) is None for i in range(50))
 
 
 def test_nonsense_is_garbage_within_half_a_second() -> None:

@@ -115,6 +115,7 @@ FAULT = SensorFault.STOPPED_ANSWERING
         (Alert(State.DANGER, FAULT), Cue.FAULT),
         (Alert(State.CAUTION, FAULT, hushed=True), Cue.FAULT),
         (Alert(State.STOP, FAULT), Cue.STOP),
+        (Alert(State.AGAINST, FAULT), Cue.FAULT),
     ],
 )
 def test_one_signal_by_priority(alert: Alert, cue: Cue) -> None:

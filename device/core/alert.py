@@ -22,8 +22,9 @@ not look clear, so AGAINST ends only when something farther than 0.35 m is seen.
 
 *Doubt*: a faulty sensor is not a level. While it stands the path is never CLEAR,
 and STOP, which would outshout the fault's signal, is kept only for an object
-that is being seen at this moment. When trust returns nothing of the old
-calm-down is inherited: the level is what the fresh track says.
+that is being seen at this moment (AGAINST is kept, but signalled as the fault).
+When trust returns nothing of the old calm-down is inherited: the level is what the
+fresh track says.
 
 *Hush*: standing still, or walking with a follower, for `hush_s` quietens an alert
 without lowering its level; closing again, coming 0.12 m nearer, a new object or a
@@ -36,7 +37,7 @@ from msgspec import Struct
 
 from device.core.health import SensorFault
 from device.core.reading import Fault, Reading
-from device.core.track import AWAY_M, Track
+from device.core.track import Track, away_m
 from device.profiles import Threshold, thresholds
 from device.settings import AlertSettings
 
@@ -130,8 +131,12 @@ class Alert(Struct, frozen=True, gc=False):
 class AlertMachine:
     """Steps from one Alert to the next, one reading at a time."""
 
-    def __init__(self, settings: AlertSettings) -> None:
-        """Thresholds, counts and times come from the profile and its overrides."""
+    def __init__(self, settings: AlertSettings, blind_m: float = 0.0) -> None:
+        """Thresholds, counts and times come from the profile and its overrides.
+
+        `blind_m`: the sensor's blind zone, within which nothing frees a latched touch.
+        """
+        self._away_m = away_m(blind_m)
         limits = thresholds(settings)
         self._limits = tuple((limit.distance_m, limit.ttc_s) for limit in limits)
         self._holds = tuple(_widened(limit) for limit in limits)
@@ -177,7 +182,7 @@ class AlertMachine:
         elif (
             self._state is State.AGAINST
             and track.distance_m is not None
-            and track.distance_m > AWAY_M
+            and track.distance_m > self._away_m
         ):
             self._fire(Event.FREES, now_s)
         required = _worst(self._limits, track)

@@ -1,11 +1,13 @@
 """Whether the sensor can be believed at all: dead, confused, or proven.
 
 A fault is not a distance and not a level; it stands beside them and is announced.
-Three judges, the first that objects gives the fault its name:
+Four judges, the first that objects gives the fault its name:
 
 - *silence*: no believable answer for `fault_after_s`. "Never answered" (a wiring
   mistake) and "stopped answering" (a wire that broke) are different sentences to
   the person who mends it.
+- *slow*: fewer than four answers in 0.8 s. A loop that is starved of processor time, or
+  a part that answers now and then, sees too little to warn in time.
 - *unreliable*: three of the last eight pings proved nothing. A healthy part
   answers every ping, even if only with "nothing there".
 - *garbage*: five of the last ten pings were echoes that agree with neither the
@@ -17,6 +19,7 @@ row (0.3-0.5 s), so an answer now and then does not end it. A sensor is proven
 by its first two answers.
 """
 
+import math
 from collections import deque
 from enum import StrEnum
 
@@ -25,6 +28,8 @@ from device.core.reading import Echo, Fault, PingFault, Reading
 FAULT_AFTER_S = 0.5
 """PX4 gives a range finder the same half second before it is stale."""
 PROOF_ANSWERS = 2
+SLOW_ANSWERS = 4
+SLOW_AFTER_S = 0.8
 RECOVERY_ANSWERS = 8
 WINDOW = 8
 WINDOW_FAULTS = 3
@@ -47,6 +52,8 @@ class SensorFault(StrEnum):
     LATE_EDGE = "late-edge"
     INTERMITTENT = "intermittent"
     GARBAGE = "garbage"
+    SLOW = "slow"
+    """Answers come, but too few of them to warn in time."""
     STALE = "stale"
     """Nothing was read at all, not even a failure: the loop or the driver stands still."""
 
@@ -62,9 +69,13 @@ _NAMES = {
 class Health:
     """Judges the stream of readings; `fault` is the verdict, None while believable."""
 
-    def __init__(self, fault_after_s: float = FAULT_AFTER_S) -> None:
-        """`fault_after_s`: silence that is a fault; longer only for slow sensors."""
+    def __init__(
+        self, fault_after_s: float = FAULT_AFTER_S, slow_after_s: float = SLOW_AFTER_S
+    ) -> None:
+        """Silence, and four answers' span, that are a fault; longer only for slow sensors."""
         self._fault_after_s = fault_after_s
+        self._slow_after_s = slow_after_s
+        self._answered_s: deque[float] = deque(maxlen=SLOW_ANSWERS)
         self._answers = 0
         self._good_in_a_row = 0
         self._failed: deque[bool] = deque(maxlen=WINDOW)
@@ -82,7 +93,14 @@ class Health:
     @property
     def due_s(self) -> float:
         """When silence becomes a fault if nothing is heard until then."""
-        return round(self._last_answer_s + self._fault_after_s, 6)
+        return round(min(self._last_answer_s + self._fault_after_s, self._slow_s), 6)
+
+    @property
+    def _slow_s(self) -> float:
+        """When the last few answers are too old, all together, to be called a pace."""
+        if len(self._answered_s) < SLOW_ANSWERS:
+            return math.inf
+        return self._answered_s[0] + self._slow_after_s
 
     def step(
         self, now_s: float, reading: Reading | None, fitted: bool = False
@@ -94,8 +112,8 @@ class Health:
         if reading is not None:
             self._take(reading, fitted)
         objection = self._objection(now_s)
-        if objection is not None and (self.fault is None or self._good_in_a_row == 0):
-            self.fault = objection
+        if objection is not None and (self.fault is None or all(self._failed)):
+            self.fault = objection  # and keeps its first name until it is quite dead
         elif objection is None and self._good_in_a_row >= RECOVERY_ANSWERS:
             self.fault = None
         return self.fault
@@ -110,6 +128,7 @@ class Health:
         else:
             self._answers += 1
             self._last_answer_s = reading.t_s
+            self._answered_s.append(reading.t_s)
         self._good_in_a_row = 0 if failed or orphan else self._good_in_a_row + 1
         if isinstance(reading, Echo):
             self._echoes.append(reading)
@@ -122,8 +141,10 @@ class Health:
         )
 
     def _objection(self, now_s: float) -> SensorFault | None:
-        if now_s >= self.due_s:
+        if now_s >= round(self._last_answer_s + self._fault_after_s, 6):
             return self._silence()
+        if now_s >= round(self._slow_s, 6):
+            return self._silence() if any(self._failed) else SensorFault.SLOW
         if sum(self._failed) >= WINDOW_FAULTS:
             # Not one good answer among the last three: it is as good as silent.
             in_a_row = all(list(self._failed)[-WINDOW_FAULTS:])

@@ -8,8 +8,8 @@ it has gives the levels it had.
 
 from msgspec import Struct
 
-from device.core.alert import STILL_MPS, Alert, AlertMachine
-from device.core.health import FAULT_AFTER_S, Health
+from device.core.alert import STILL_MPS, Alert, AlertMachine, State
+from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health
 from device.core.reading import Reading
 from device.core.signals import Command, Cue, Player
 from device.core.track import Track, Tracker
@@ -17,6 +17,7 @@ from device.settings import Settings
 
 REJUDGE_S = 0.25
 """How often silence is judged again, so that the alert stays fresh or becomes a fault."""
+SLOW_SPAN_PERIODS = 8.0
 SLOW_PERIODS = 2.5
 """Silence of this many periods is a fault in a sensor slower than the usual half second."""
 
@@ -38,9 +39,10 @@ class Pipeline:
     def __init__(self, settings: Settings, period_s: float = 0.0) -> None:
         """`period_s`: the sensor's usual time between readings, for slow ones."""
         fault_after_s = max(FAULT_AFTER_S, SLOW_PERIODS * period_s)
-        self._tracker = Tracker(settings.alert.new_object_pings, fault_after_s)
-        self._health = Health(fault_after_s)
-        self._machine = AlertMachine(settings.alert)
+        blind_m = settings.sensor.min_range_m
+        self._tracker = Tracker(settings.alert.new_object_pings, fault_after_s, blind_m)
+        self._health = Health(fault_after_s, max(SLOW_AFTER_S, SLOW_SPAN_PERIODS * period_s))
+        self._machine = AlertMachine(settings.alert, blind_m)
         self._player = Player(settings.buzzer, settings.motor)
         self._track = Track()
         self._alert = Alert()
@@ -68,7 +70,8 @@ class Pipeline:
         state = machine.step(now_s, reading, track, fault, doubted)
         closing = track.closing_mps is not None and track.closing_mps >= STILL_MPS
         self._track = track
-        self._alert = Alert(state, fault, closing, machine.hushed, health.proven)
+        hushed = machine.hushed and state < State.STOP  # STOP never falls silent
+        self._alert = Alert(state, fault, closing, hushed, health.proven)
         due_s = health.due_s
         again_s = round(now_s + REJUDGE_S, 6)
         self._judge_s = min(due_s, again_s) if due_s > now_s else again_s

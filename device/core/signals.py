@@ -101,10 +101,10 @@ class Cue(Enum):
 
 def choose(alert: Alert) -> Cue:
     """The one signal for this alert, by priority."""
+    if alert.fault is not None and alert.state is not State.STOP:
+        return Cue.FAULT  # also for a touch remembered from before: nobody sees it now
     if alert.state >= State.STOP:
         return Cue.STOP
-    if alert.fault is not None:
-        return Cue.FAULT
     match alert.state:
         case State.DANGER:
             return Cue.DANGER_HUSHED if alert.hushed else Cue.DANGER

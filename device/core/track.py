@@ -4,8 +4,8 @@ A single ping proves nothing: of 198 dips below 1 m in a real outdoor log, 165
 lasted one ping. So an echo that fits what is already tracked updates it at once,
 and one that does not is a *rival*, believed only when enough of the last pings
 agree that it moves as a person could move, and steadily. A nearer rival needs
-`new_object_pings` of the last five; a farther one needs five of the last
-seven, or the old object gone: quick to warn, slow to calm.
+`new_object_pings` of the last five, or four of the last twelve; a farther one needs
+five of the last seven, or the old object gone: quick to warn, slow to calm.
 
 Distance and closing speed are a least-squares line through the last 0.55 s, which
 is one step: walking bobs and sways the trunk, and a slope over less would swing
@@ -38,11 +38,17 @@ STEADY_M = 0.15
 FRESH_S = 0.15
 """Later, the gate is so wide that fitting proves little of the sensor."""
 RIVAL_PINGS = 5
+SPARSE_PINGS = 12
+SPARSE_HITS = 4
+"""Or four of the last twelve: what swallows two pings of three is there all the same."""
 FARTHER_PINGS = 5
 FARTHER_WINDOW = 7
 NEAR_M = 0.40
-ESTABLISHED_HITS = 5
-"""Echoes before an object's vanishing means anything: a few ghosts may agree, not five."""
+BLIND_MARGIN_M = 0.15
+ESTABLISHED_S = 0.6
+APPROACHED_M = 0.5
+"""An object's vanishing means touching only if it was there for a while or was seen to come
+from farther off; a sleeve before the sensor is neither."""
 AWAY_M = 0.35
 SPEED_HITS = 4
 SPEED_SPAN_S = 0.25
@@ -66,6 +72,11 @@ class Track(Struct, frozen=True, gc=False):
     object_id: int = 0
 
 
+def away_m(blind_m: float) -> float:
+    """Farther than this, metres, a sensor blind within `blind_m` is surely not touching."""
+    return max(AWAY_M, blind_m + BLIND_MARGIN_M / 2)
+
+
 def time_to_collision_s(distance_m: float, closing_mps: float) -> float:
     """Seconds until the heel, a quarter metre behind the trunk, would touch."""
     return max(0.0, distance_m - HEEL_LEAD_M) / max(closing_mps, LEAST_CLOSING_MPS)
@@ -74,8 +85,13 @@ def time_to_collision_s(distance_m: float, closing_mps: float) -> float:
 class Tracker:
     """Follows the nearest believable object through ghosts, dropouts and gait."""
 
-    def __init__(self, new_object_pings: int, gap_s: float = GAP_S) -> None:
-        """`gap_s`: silence that clears the track; longer only for slow sensors."""
+    def __init__(self, new_object_pings: int, gap_s: float = GAP_S, blind_m: float = 0.0) -> None:
+        """`gap_s`: silence that clears the track, longer only for slow sensors.
+
+        `blind_m`: the sensor's blind zone, which widens what counts as touching.
+        """
+        self._near_m = max(NEAR_M, blind_m + BLIND_MARGIN_M)
+        self._away_m = away_m(blind_m)
         self._needed = new_object_pings
         self._gap_s = gap_s
         self._coast_s = max(COAST_S, gap_s)
@@ -84,7 +100,7 @@ class Tracker:
         self._ping = 0
         self.fitted = False
         """The last reading was an echo of the object that was tracked, heard a moment ago."""
-        self._count = 0
+        self._born_s = self._born_m = 0.0
         self._last_reading_s: float | None = None
         self._against = False
         self._object_id = 0
@@ -104,9 +120,10 @@ class Tracker:
                 self._hit(reading)
             else:
                 self._rival(reading)
-        elif self._hits and self._hits[-1][1] <= NEAR_M and self._count >= ESTABLISHED_HITS:
+        elif self._hits and self._established():
             # No answer inside half a second of a close one: against it, not gone.
-            self._against = self._against or reading.t_s - self._hits[-1][0] <= self._coast_s
+            believed_m = self.at(reading.t_s).distance_m
+            self._against |= believed_m is not None and believed_m <= self._near_m
         if self._hits and reading.t_s - self._hits[-1][0] > self._coast_s:
             self._hits.clear()
         return self.at(now_s)
@@ -121,7 +138,10 @@ class Tracker:
         else:
             closing = -self._slope
             ahead_s = now_s if closing > 0 else last_s
-            distance_m = max(0.0, self._mean_d + self._slope * (ahead_s - self._mean_t))
+            line_m = self._mean_d + self._slope * (ahead_s - self._mean_t)
+            # Someone who sets off is nearer than the line through the last half second says.
+            recent_m = sorted(d for _, d in list(self._hits)[-3:])[1]
+            distance_m = max(0.0, min(line_m, recent_m))
             ttc_s = round(time_to_collision_s(distance_m, closing), 4)
             closing = round(closing, 4)
         return Track(
@@ -140,6 +160,10 @@ class Tracker:
         self._against = False
         self._slope = None
 
+    def _established(self) -> bool:
+        lived_s = self._hits[-1][0] - self._born_s
+        return self._born_m > APPROACHED_M or lived_s >= ESTABLISHED_S
+
     def _fits(self, echo: Echo) -> bool:
         if not self._hits:
             return False
@@ -153,14 +177,13 @@ class Tracker:
     def _hit(self, echo: Echo) -> None:
         hits = self._hits
         hits.append((echo.t_s, echo.distance_m))
-        self._count += 1
         while hits[0][0] < echo.t_s - WINDOW_S:
             hits.popleft()
         self._fit()
         if echo.too_close:
-            self._against = True
+            self._against |= self._established()
         elif self._against:
-            self._against = any(d <= AWAY_M for _, d in list(hits)[-self._needed :])
+            self._against = any(d <= self._away_m for _, d in list(hits)[-self._needed :])
 
     def _fit(self) -> None:
         hits = self._hits
@@ -184,28 +207,38 @@ class Tracker:
     def _rival(self, echo: Echo) -> None:
         """An echo that does not fit: remember it, and see whether its like agree."""
         rivals = self._rivals
-        while rivals and rivals[0][0] <= self._ping - FARTHER_WINDOW:
+        while rivals and rivals[0][0] <= self._ping - SPARSE_PINGS:
             rivals.popleft()
         rivals.append((self._ping, echo.t_s, echo.distance_m))
-        nearer = not self._hits or echo.distance_m < self._hits[-1][1]
-        window, needed = (RIVAL_PINGS, self._needed) if nearer else (FARTHER_WINDOW, FARTHER_PINGS)
-        agreeing: list[tuple[float, float]] = []
-        for ping, t_s, d in reversed(rivals):
-            if ping <= self._ping - window:
-                break
-            if _agrees(agreeing, t_s, d):
-                agreeing.append((t_s, d))
-        if len(agreeing) < needed:
+        agreeing = self._believable(echo)
+        if agreeing is None:
             return
         self._hits = deque(reversed(agreeing))
-        self._count = len(agreeing)
+        self._born_s, self._born_m = self._hits[0]
         self._rivals.clear()
         self._object_id += 1
         self._fit()
-        if echo.too_close:
-            self._against = True
-        elif echo.distance_m > AWAY_M:
+        if echo.distance_m > self._away_m and not echo.too_close:
             self._against = False
+
+    def _believable(self, echo: Echo) -> list[tuple[float, float]] | None:
+        """The rivals that agree with `echo`, newest first, once there are enough of them."""
+        nearer = not self._hits or echo.distance_m < self._hits[-1][1]
+        agreeing: list[tuple[float, float]] = []
+        for ping, t_s, d in reversed(self._rivals):
+            if not _agrees(agreeing, t_s, d):
+                continue
+            agreeing.append((t_s, d))
+            ago = self._ping - ping
+            if nearer:
+                enough = self._needed if ago < RIVAL_PINGS else max(self._needed, SPARSE_HITS)
+            else:
+                enough = FARTHER_PINGS
+                if ago >= FARTHER_WINDOW:
+                    return None
+            if len(agreeing) >= enough:
+                return agreeing
+        return None
 
 
 def _agrees(later: list[tuple[float, float]], t_s: float, distance_m: float) -> bool:
@@ -223,7 +256,8 @@ def _agrees(later: list[tuple[float, float]], t_s: float, distance_m: float) -> 
         return True
     after_s, after_m = later[-2]
     pace_mps = (after_m - next_m) / (after_s - next_s)
-    return abs(distance_m - (next_m + pace_mps * (t_s - next_s))) <= STEADY_M
+    stretch = max(1.0, (next_s - t_s) / (after_s - next_s))  # a longer way to extrapolate
+    return abs(distance_m - (next_m + pace_mps * (t_s - next_s))) <= STEADY_M * stretch
 
 
 def _gate_m(since_s: float) -> float:

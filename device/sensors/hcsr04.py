@@ -39,8 +39,11 @@ from device.settings import SensorSettings
 NOISE_S = 100e-6
 RISE_TOLERANCE_S = 0.005
 """An answer this far off the part's usual delay is somebody else's."""
-LEARN_FROM = 3
+LEARN_FROM = 4
 RELEARN_FROM = 6
+SURE_AFTER = 8
+UNSURE_JITTER_S = 0.02
+MOST_EDGES = 64
 FORWARD_S = 1.0
 """Edge stamps this close to the clock are on its time base and can be compared with it."""
 BUSY_RETRY_S = 0.02
@@ -60,9 +63,9 @@ class HCSR04:
         self._flight_s = 2.0 * s.max_range_m / self._sound_mps
         self._blind_s = 2.0 * s.min_range_m / self._sound_mps
         self._ticks_diff = parts.board.ticks_diff
-        self._edges: deque[tuple[float, Any]] = deque()
+        self._edges: deque[tuple[float, Any]] = deque(maxlen=MOST_EDGES)
         self._rises = _RiseDelay()
-        self._triggered_s = -1.0
+        self._began_s = self._triggered_s = -1.0
         self._fell_s = -1.0
         self._busy_since_s: float | None = None
         self._listening = False
@@ -122,13 +125,13 @@ class HCSR04:
         if self._echo.state:
             return self._busy(now_s)
         self._busy_since_s = None
-        for late_s, _ in self._edges:
-            self._fell_s = late_s
-        self._edges.clear()
+        while self._edges:  # an older ping's; popleft alone is safe beside the board's thread
+            self._fell_s = self._edges.popleft()[0]
         quiet_s = round(self._fell_s + self._settings.quiet_s, 6)
         if now_s < quiet_s:
             self._due_s = quiet_s
             return None
+        self._began_s = self._clock.now()
         self._trigger.state = 1
         self._clock.sleep(self._settings.trigger_pulse_s)
         self._trigger.state = 0
@@ -149,7 +152,7 @@ class HCSR04:
 
     def _listen(self, now_s: float) -> Reading | None:
         edges = self._edges
-        while edges and self._edge_s(*edges[0]) < self._triggered_s:
+        while edges and self._edge_s(*edges[0]) < self._began_s:
             edges.popleft()  # an older ping's
         if len(edges) >= 2:
             rise, fall = edges.popleft(), edges.popleft()
@@ -193,37 +196,46 @@ class HCSR04:
         due_s = max(self._triggered_s + s.retrigger_s, self._fell_s + s.quiet_s)
         if self._nothings >= IDLE_AFTER:
             due_s = max(due_s, self._triggered_s + s.idle_s)
-        self._due_s = round(max(due_s, now_s) + self._rng.uniform(0.0, s.jitter_s), 6)
+        # Answers that lag behind would fall into step with an even pace and look punctual.
+        jitter_s = s.jitter_s if self._rises.sure else max(s.jitter_s, UNSURE_JITTER_S)
+        self._due_s = round(max(due_s, now_s) + self._rng.uniform(0.0, jitter_s), 6)
 
 
 class _RiseDelay:
     """Learns how long this part takes from trigger to rise, and notices strangers.
 
-    Three alike teach it at the start. A part does not change its ways; but one that
+    Four alike teach it at the start. A part does not change its ways; but one that
     answered six times in a row at another moment, each time the same, was swapped.
     """
 
     def __init__(self) -> None:
         self._usual_s: float | None = None
         self._strangers: deque[float] = deque(maxlen=RELEARN_FROM)
+        self._usual_in_a_row = 0
+
+    @property
+    def sure(self) -> bool:
+        """No stranger for a while."""
+        return self._usual_in_a_row >= SURE_AFTER
 
     def usual(self, delay_s: float) -> bool:
         """Whether an answer after `delay_s` can be this ping's own."""
         usual_s, strangers = self._usual_s, self._strangers
         if usual_s is not None and abs(delay_s - usual_s) <= RISE_TOLERANCE_S:
             self._usual_s = usual_s + 0.1 * (delay_s - usual_s)
+            self._usual_in_a_row += 1
             strangers.clear()
             return True
+        self._usual_in_a_row = 0
         strangers.append(delay_s)
         needed = LEARN_FROM if usual_s is None else RELEARN_FROM
         last = list(strangers)[-needed:]
-        if max(last) - min(last) > RISE_TOLERANCE_S:
-            return False
-        if len(last) == needed:
+        if len(last) == needed and max(last) - min(last) <= RISE_TOLERANCE_S:
             self._usual_s = sum(last) / needed
             strangers.clear()
             return True
-        return usual_s is None
+        # Before anything is learned, an answer like the one before it may pass.
+        return usual_s is None and abs(delay_s - last[-2:][0]) <= RISE_TOLERANCE_S
 
 
 def period_s(settings: SensorSettings) -> float:

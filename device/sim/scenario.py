@@ -41,7 +41,8 @@ class Walker(Table, frozen=True):
 
     legs: tuple[Leg, ...] = (Leg(for_s=86_400.0, speed_mps=1.0),)
     heeds: bool = True
-    """Stops when warned; otherwise walks on, as if the device were off."""
+    """Stops when warned, and stands there for the rest of the walk, whatever legs are left;
+    otherwise walks on, as if the device were off."""
     reaction_s: Seconds = 0.6
     """From feeling an urgent signal to braking (median of a stop's 0.46-0.57 s, rounded up)."""
     braking_mps2: Annotated[float, Meta(gt=0.0, le=20.0)] = 2.5
@@ -130,6 +131,14 @@ class Scenario(Table, frozen=True):
     breakages: tuple[Breakage, ...] = ()
 
 
+_HINTS = {
+    "shape: Invalid enum": " (wall, pole or person)",
+    "expect: Invalid enum": " (warning, fault, quiet or any)",
+    "failure: Invalid enum": f" ({', '.join(Failure)})",
+    "Expected `array`, got `object`": " (a list of tables is written [[obstacles]])",
+}
+
+
 def shipped() -> list[str]:
     """Names of the scenarios that come with rearguard."""
     folder = resources.files("device.sim") / "scenarios"
@@ -166,6 +175,7 @@ def parse(text: str, source: str) -> Scenario:
         where = f"{path} = {toml.show(value)}: "
         if "field" in what:  # a key that is not known, or one that is missing
             where = f"[{path}]: " if path else ""
+        hint = next((hint for sign, hint in _HINTS.items() if sign in f"{path}: {what}"), "")
         raise InputError(
-            f"{source}: {where}{what}; device/sim/scenario.py explains every key"
+            f"{source}: {where}{what}{hint}; device/sim/scenario.py explains every key"
         ) from error

@@ -25,6 +25,7 @@ from device.sim.run import Walk
 
 FRAME_S = 0.1
 STRIP_STEPS = 64
+VIEW_WIDTH = STRIP_STEPS + 14
 STRIP_ROWS = 6
 RANGE_M = 4.0
 COLOURS = {
@@ -102,7 +103,7 @@ class LiveView:
             title=title,
             subtitle=f"{step.t_s:5.1f} s of {self._walk.scenario.duration_s:g} s · Ctrl-C ends it",
             box=box.ROUNDED,
-            width=STRIP_STEPS + 14,
+            width=VIEW_WIDTH,
         )
 
     def _scene(self, t_s: float) -> Text:
