@@ -677,7 +677,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 def test_on_a_terminal_the_walk_is_a_live_picture(
     site: Site, terminal: Callable[..., Terminal]
 ) -> None:
-    arguments = ("simulate", site.scenario, "--config", site.config, "--duration", 0.6)
+    arguments = ("simulate", site.scenario, "--config", site.config, "--duration", 1.4)
     on = terminal(100, *arguments)
     shown = on.read()
     assert on.popen.wait(SOON_S) == 0
