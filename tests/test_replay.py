@@ -451,12 +451,12 @@ def test_no_echo_after_close_readings_stays_stop_until_something_farther_is_seen
 @settings(deadline=None, max_examples=60)
 @given(
     close_m=st.floats(0.03, 0.30),
-    count=st.integers(8, 40),
+    count=st.integers(25, 60),  # for longer than a sleeve passes: 0.6 s
     rate_hz=st.floats(5.0, 33.0),
     lost=st.floats(0.0, 0.2),
     rng=st.randoms(use_true_random=False),
 )
-def test_however_near_and_however_often_it_was_seen_its_vanishing_is_stop(
+def test_however_near_and_however_long_it_was_seen_its_vanishing_is_stop(
     close_m: float, count: int, rate_hz: float, lost: float, rng: Any
 ) -> None:
     recorded = after_close(close_m, count, rate_hz)
