@@ -93,14 +93,18 @@ class Health:
     @property
     def due_s(self) -> float:
         """When silence becomes a fault if nothing is heard until then."""
-        return round(min(self._last_answer_s + self._fault_after_s, self._slow_s), 6)
+        return min(self._silent_s, self._slow_s)
+
+    @property
+    def _silent_s(self) -> float:
+        return round(self._last_answer_s + self._fault_after_s, 6)
 
     @property
     def _slow_s(self) -> float:
         """When the last few answers are too old, all together, to be called a pace."""
         if len(self._answered_s) < SLOW_ANSWERS:
             return math.inf
-        return self._answered_s[0] + self._slow_after_s
+        return round(self._answered_s[0] + self._slow_after_s, 6)
 
     def step(
         self, now_s: float, reading: Reading | None, fitted: bool = False
@@ -141,9 +145,9 @@ class Health:
         )
 
     def _objection(self, now_s: float) -> SensorFault | None:
-        if now_s >= round(self._last_answer_s + self._fault_after_s, 6):
+        if now_s >= self._silent_s:
             return self._silence()
-        if now_s >= round(self._slow_s, 6):
+        if now_s >= self._slow_s:
             return self._silence() if any(self._failed) else SensorFault.SLOW
         if sum(self._failed) >= WINDOW_FAULTS:
             # Not one good answer among the last three: it is as good as silent.
