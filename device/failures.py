@@ -23,5 +23,7 @@ class Failure(StrEnum):
     """One answer in 0.7 s."""
     DELAYED = "delayed"
     """Each answer comes 0.3 s late, during another ping."""
+    FROZEN = "frozen"
+    """The same answer over and over, whatever happens."""
     INTERMITTENT = "intermittent"
     """A loose wire: no contact for 0.3 s, contact for 0.1 s, over and over."""

@@ -27,13 +27,13 @@ class Need(Struct, frozen=True):
 # Thresholds are engineering choices. The person's time is a stop's measured
 # time (463 ms young, 574 ms old, walking forward: Tirosh & Sparrow 2005) with
 # room for the motor's pulse to be felt and for walking backward, for which
-# nobody has published a figure. WARNING is what must come in time; each DANGER time
-# is Need's own, with 25-75 ms to spare.
+# nobody has published a figure. DANGER must come in time, so its time is Need's own
+# with 0.375-0.55 s to spare: for lost pings, a speed not yet sure, a stalled processor.
 LEVELS = ("caution", "warning", "danger", "stop")
 THRESHOLDS: dict[Profile, tuple[Threshold, Threshold, Threshold, Threshold]] = {
-    "fit": (Threshold(2.2, 2.5), Threshold(1.3, 1.6), Threshold(0.9, 0.8), Threshold(0.5, 0.5)),
-    "default": (Threshold(2.5, 3.0), Threshold(1.5, 2.0), Threshold(1.0, 1.1), Threshold(0.6, 0.6)),
-    "rehab": (Threshold(2.5, 3.5), Threshold(1.5, 2.5), Threshold(1.0, 1.4), Threshold(0.6, 0.8)),
+    "fit": (Threshold(2.2, 2.5), Threshold(1.3, 1.6), Threshold(0.9, 1.1), Threshold(0.5, 0.5)),
+    "default": (Threshold(2.5, 3.0), Threshold(1.5, 2.0), Threshold(1.0, 1.5), Threshold(0.6, 0.6)),
+    "rehab": (Threshold(2.5, 3.5), Threshold(1.5, 2.5), Threshold(1.0, 1.9), Threshold(0.6, 0.8)),
 }
 NEEDS: dict[Profile, Need] = {
     "fit": Need(0.15, 0.575),

@@ -108,12 +108,6 @@ class AlertSettings(Section, frozen=True):
     new_object_pings: Annotated[
         int, Meta(ge=1, le=4, description="pings of the last five that must agree on a new object")
     ] = 3
-    caution_confirm: Annotated[
-        int, Meta(ge=1, le=3, description="readings in a row before CAUTION or WARNING begins")
-    ] = 2
-    danger_confirm: Annotated[
-        int, Meta(ge=1, le=3, description="readings in a row before DANGER or STOP begins")
-    ] = 1
     release_pings: Annotated[
         int, Meta(ge=2, le=20, description="readings in a row before a level is given up")
     ] = 5

@@ -4,11 +4,12 @@ import itertools
 
 import pytest
 
-from device.core.alert import TABLE, Alert, AlertMachine, Event, State
+from device.core.alert import SEEN_S, TABLE, Alert, AlertMachine, Event, State
 from device.core.health import SensorFault
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.core.track import Track, time_to_collision_s
-from device.settings import AlertSettings
+from device.profiles import THRESHOLDS
+from device.settings import AlertSettings, Profile
 
 PERIOD_S = 0.05
 CL, CA, WA, DA, ST, AG = State
@@ -63,6 +64,7 @@ RISES = {
     Event.SEES_DANGER: State.DANGER,
     Event.SEES_STOP: State.STOP,
 }
+NEAR_ENOUGH_M = {CA: 2.2, WA: 1.2, DA: 0.8, ST: 0.5}
 
 
 @pytest.mark.parametrize(("event", "state"), list(itertools.product(Event, State)))
@@ -101,9 +103,7 @@ def drive(bench: Bench, event: Event) -> State:
             bench.step(Track(), fault=SensorFault.STALE, silent=True)
             return bench.step(Track(), Nothing(bench.now_s))
         case _:
-            distance_m = {CA: 2.2, WA: 1.2, DA: 0.8, ST: 0.5}[RISES[event]]
-            bench.step(seen(distance_m))
-            return bench.step(seen(distance_m))
+            return bench.step(seen(NEAR_ENOUGH_M[RISES[event]]))
 
 
 @pytest.mark.parametrize(("event", "state"), list(itertools.product(Event, State)))
@@ -122,21 +122,24 @@ def test_the_machine_follows_its_table(event: Event, state: State) -> None:
     ("distance_m", "state"), [(2.5, CA), (1.5, WA), (1.0, DA), (0.6, ST), (2.51, CL)]
 )
 def test_levels_by_distance_alone(distance_m: float, state: State) -> None:
-    bench = Bench()
-    for _ in range(3):
-        reached = bench.step(seen(distance_m))
-    assert reached is state
+    assert Bench().step(seen(distance_m)) is state
 
 
 @pytest.mark.parametrize(
     ("distance_m", "closing_mps", "state"),
-    [(3.2, 1.0, CA), (3.3, 1.0, CL), (2.2, 1.0, WA), (1.34, 1.0, DA), (0.84, 1.0, ST)],
+    [
+        (3.24, 1.0, CA),
+        (3.26, 1.0, CL),
+        (2.24, 1.0, WA),
+        (2.26, 1.0, CA),
+        (1.74, 1.0, DA),
+        (1.76, 1.0, WA),
+        (0.84, 1.0, ST),
+        (0.86, 1.0, DA),
+    ],
 )
 def test_levels_by_time_to_collision(distance_m: float, closing_mps: float, state: State) -> None:
-    bench = Bench()
-    for _ in range(3):
-        reached = bench.step(seen(distance_m, closing_mps))
-    assert reached is state
+    assert Bench().step(seen(distance_m, closing_mps)) is state
 
 
 def test_time_to_collision_can_be_switched_off() -> None:
@@ -153,12 +156,43 @@ def test_an_unknown_speed_leaves_the_distance_to_decide() -> None:
         assert bench.machine.hushed is False
 
 
-def test_caution_and_warning_need_two_readings_danger_and_stop_one() -> None:
-    bench = Bench()
-    assert bench.step(seen(2.0)) is State.CLEAR
-    assert bench.step(seen(2.0)) is State.CAUTION
-    assert bench.step(seen(0.9)) is State.DANGER
-    assert bench.step(seen(0.5)) is State.STOP
+@pytest.mark.parametrize(
+    ("before", "state"), [(b, s) for b, s in itertools.product(State, NEAR_ENOUGH_M) if b < s]
+)
+def test_the_first_reading_that_meets_a_threshold_raises_the_level(
+    before: State, state: State
+) -> None:
+    """The tracker has proven the object; the machine does not ask twice."""
+    assert Bench().at(before).step(seen(NEAR_ENOUGH_M[state])) is state
+
+
+@pytest.mark.parametrize("state", NEAR_ENOUGH_M)
+def test_what_is_only_imagined_to_come_nearer_raises_no_level(state: State) -> None:
+    """Someone who passed by is dead-reckoned on for half a second, and is not met."""
+    for age_s, after in ((SEEN_S, state), (SEEN_S + 0.01, CL)):
+        imagined = Track(NEAR_ENOUGH_M[state], 0.8, 60.0, age_s, object_id=1)
+        assert Bench().step(imagined, Nothing(0.0)) is after
+
+
+def test_what_is_imagined_keeps_the_level_that_was_seen() -> None:
+    bench = Bench().at(State.WARNING)
+    for age_s in (0.3, 0.35, 0.4, 0.45, 0.5) * 5:
+        assert bench.step(Track(0.8, 0.8, 0.7, age_s, object_id=1), Nothing(0.0)) is State.WARNING
+
+
+@pytest.mark.parametrize("profile", list(THRESHOLDS))
+def test_each_profiles_thresholds_are_met_at_their_own_distance_and_time(profile: Profile) -> None:
+    for limit, state in zip(THRESHOLDS[profile], (CA, WA, DA, ST), strict=True):
+        just = 0.001
+        by_distance = Track(limit.distance_m, 0.0, 60.0, 0.0, object_id=1)
+        beyond = Track(limit.distance_m + just, 0.0, 60.0, 0.0, object_id=1)
+        by_time = Track(5.0, 2.0, limit.ttc_s, 0.0, object_id=1)
+        later = Track(5.0, 2.0, limit.ttc_s + just, 0.0, object_id=1)
+        settings = AlertSettings(profile=profile)
+        assert Bench(settings).step(by_distance) is state
+        assert Bench(settings).step(beyond) is State(state - 1)
+        assert Bench(settings).step(by_time) is state
+        assert Bench(settings).step(later) is State(state - 1)
 
 
 def test_a_level_is_held_until_five_readings_are_beyond_its_margin() -> None:

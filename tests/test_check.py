@@ -32,11 +32,11 @@ NEEDED_M: dict[Profile, tuple[float, float, float]] = {
 }
 HALF_A_CENTIMETRE = 0.0051
 # Where each level begins: WARNING at 1.5 m or 2.0 s (rehab 2.5 s) from touching, DANGER at
-# 1.0 m or 1.1 s (rehab 1.4 s), fit as in profiles.py; 0.25 m of it is the heel's lead.
+# 1.0 m or 1.5 s (rehab 1.9 s), fit as in profiles.py; 0.25 m of it is the heel's lead.
 BEGINS_M: dict[Profile, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "fit": ((1.3, 1.85, 2.49), (0.9, 1.05, 1.37)),
-    "default": ((1.5, 2.25, 3.05), (1.0, 1.35, 1.79)),
-    "rehab": ((1.5, 2.75, 3.75), (1.0, 1.65, 2.21)),
+    "fit": ((1.3, 1.85, 2.49), (0.9, 1.35, 1.79)),
+    "default": ((1.5, 2.25, 3.05), (1.0, 1.75, 2.35)),
+    "rehab": ((1.5, 2.75, 3.75), (1.2, 2.15, 2.91)),
 }
 PROTECTED_MPS: dict[Profile, float] = {"fit": 5.17, "default": 3.49, "rehab": 2.78}
 """(4.0 - 0.25) / (0.15 + 0.575), / (0.25 + 0.825) and / (0.25 + 1.10)."""

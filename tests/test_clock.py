@@ -135,6 +135,18 @@ def test_virtual_sleep_runs_what_falls_due_and_cannot_be_woken() -> None:
     assert ran == [(0.1, 0.1), (0.2, 0.2)]
 
 
+def test_a_virtual_callback_that_sleeps_holds_up_the_waiter_and_nothing_else() -> None:
+    """As a stalled processor does: the world goes on, the device does not."""
+    clock = VirtualClock()
+    clock.at(1.0, lambda: clock.sleep(0.5))
+    ran = booked(clock, 0.9, 1.1, 1.3, 1.6)
+    clock.wait_until(1.2)
+    assert clock.now() == 1.5
+    assert ran == [(0.9, 0.9), (1.1, 1.1), (1.3, 1.3)]
+    clock.wait_until(2.0)
+    assert ran[-1] == (1.6, 1.6)
+
+
 def test_a_wake_during_virtual_sleep_ends_the_next_wait() -> None:
     clock = VirtualClock()
     clock.at(0.1, clock.wake)
@@ -388,6 +400,16 @@ def test_paced_sleep_really_sleeps_and_then_runs_what_fell_due() -> None:
     clock.sleep(0.01)
     assert clock.now() >= 0.01
     assert ran == [(0.005, 0.005), (0.008, 0.008)]
+
+
+def test_a_paced_callback_that_sleeps_holds_up_the_waiter_and_nothing_else() -> None:
+    clock = PacedClock()
+    begun_s = clock.now()
+    clock.at(begun_s + 0.01, lambda: clock.sleep(0.05))
+    ran = booked(clock, begun_s + 0.02, begun_s + 0.03)
+    clock.wait_until(begun_s + 0.025)
+    assert clock.now() >= begun_s + 0.06
+    assert [now_s for _, now_s in ran] == [begun_s + 0.02, begun_s + 0.03]
 
 
 def test_a_wake_during_paced_sleep_ends_the_next_wait() -> None:

@@ -9,10 +9,11 @@ import pytest
 from device.clock import VirtualClock
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.errors import HardwareError
+from device.failures import Failure
 from device.physics import speed_of_sound_mps
 from device.pins.mock import MockBoard
-from device.sensors import Parts
-from device.sensors.hcsr04 import HCSR04
+from device.sensors import Bench, Parts
+from device.sensors.hcsr04 import HCSR04, IDLE_AFTER, HCSR04Twin
 from device.settings import SensorSettings
 
 RISE_S = 0.0005
@@ -283,14 +284,15 @@ def test_in_an_open_field_the_pace_is_eased_until_the_first_echo() -> None:
     hand = Hand(SensorSettings(jitter_s=0.0))
     hand.readings(20)
     hand.answer = hand.pulse(0.038)
-    hand.readings(20)
+    hand.readings(IDLE_AFTER + 10)
     hand.answer = hand.pulse(0.006)
     hand.readings(3)
     rose = [rose_s for rose_s, _ in hand.triggers]
     gaps = [later - earlier for earlier, later in itertools.pairwise(rose[20:])]
-    assert max(gaps[:9]) < 0.05
-    assert gaps[9:20] == pytest.approx([0.1] * 11, abs=1e-3)
-    assert max(gaps[20:]) < 0.05
+    assert max(gaps[: IDLE_AFTER - 1]) < 0.05
+    eased = gaps[IDLE_AFTER - 1 : IDLE_AFTER + 10]
+    assert eased == pytest.approx([0.1] * 11, abs=1e-3)
+    assert max(gaps[IDLE_AFTER + 10 :]) < 0.05
 
 
 def test_temperature_sets_the_speed_of_sound_and_unknown_is_cold() -> None:
@@ -338,3 +340,65 @@ def test_an_echo_pin_that_cannot_be_watched_is_named() -> None:
     parts = Parts(SensorSettings(), clock, Unwatchable(clock), random.Random(1))
     with pytest.raises(HardwareError, match=r"sensor\.echo_pin = 24: .*busy"):
         HCSR04(parts)
+
+
+# ------------------------------------------------------------------ the twin
+
+
+class Soldered:
+    """Driver and twin on one board, in a world that is a number: metres, or None."""
+
+    def __init__(self, heard_m: float | None) -> None:
+        self.heard_m = heard_m
+        settings = SensorSettings()
+        self.hand = Hand(settings)
+        board, clock = self.hand.board, self.hand.clock
+        self.hand.answer = self.hand.silent  # the twin answers
+        bench = Bench(
+            settings=settings,
+            line=board.line,
+            now=clock.now,
+            at=clock.at,
+            listen=lambda _: self.heard_m,
+            sound_mps=SOUND_MPS,
+            no_echo_s=0.038,
+            rng=random.Random(1),
+        )
+        self.twin = HCSR04Twin(bench)
+
+    def hears(self, count: int = 3) -> list[float | None]:
+        """Distances of the next readings, to a centimetre."""
+        found = self.hand.readings(count)
+        return [round(r.distance_m, 2) if isinstance(r, Echo) else None for r in found]
+
+
+def test_a_twin_answers_what_it_hears() -> None:
+    part = Soldered(1.5)
+    assert part.hears() == [1.5] * 3
+    part.heard_m = None
+    assert part.hears() == [None] * 3
+    part.heard_m = 0.7
+    assert part.hears() == [0.7] * 3
+
+
+@pytest.mark.parametrize("heard_m", [1.5, None])
+def test_a_frozen_twin_repeats_its_last_answer_to_the_microsecond_until_it_thaws(
+    heard_m: float | None,
+) -> None:
+    part = Soldered(heard_m)
+    before = part.hears(1)
+    part.twin.failure = Failure.FROZEN
+    part.heard_m = 0.7
+    frozen = part.hand.readings(30)
+    assert len({reading.echo_s for reading in frozen}) == 1
+    assert part.hears(1) == before == [heard_m]
+    part.twin.failure = Failure.OK
+    assert part.hears() == [0.7] * 3
+
+
+def test_a_twin_frozen_from_the_start_repeats_its_first_answer() -> None:
+    part = Soldered(2.0)
+    part.twin.failure = Failure.FROZEN
+    assert part.hears(1) == [2.0]
+    part.heard_m = 1.0
+    assert part.hears() == [2.0] * 3

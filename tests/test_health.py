@@ -4,7 +4,15 @@ import random
 
 import pytest
 
-from device.core.health import RECOVERY_ANSWERS, Health, SensorFault
+from device.core.health import (
+    FASTEST_MPS,
+    FROZEN_ANSWERS,
+    FROZEN_S,
+    GARBAGE_WINDOW,
+    RECOVERY_ANSWERS,
+    Health,
+    SensorFault,
+)
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 
 PERIOD_S = 0.05
@@ -138,6 +146,124 @@ def test_a_fuzzy_hedge_is_not_garbage() -> None:
         assert feed(health, hedge) is None
 
 
+def passing(speed_mps: float, pings: int = 12) -> list[Reading]:
+    """Echoes of something that comes at this speed from four metres away."""
+    return [
+        Echo(0.54 + i * PERIOD_S, 4.0 - speed_mps * i * PERIOD_S)
+        for i in range(pings)
+        if speed_mps * i * PERIOD_S < 3.9
+    ]
+
+
+@pytest.mark.parametrize("speed_mps", [2.0, 4.8, 6.5, 0.95 * FASTEST_MPS])
+def test_a_bicycle_is_not_garbage(speed_mps: float) -> None:
+    assert feed(proven(), passing(speed_mps)) is None
+    leaving: list[Reading] = [
+        Echo(0.54 + i * PERIOD_S, 0.2 + speed_mps * i * PERIOD_S)
+        for i in range(len(passing(speed_mps)))
+    ]
+    assert feed(proven(), leaving) is None
+
+
+def test_what_is_faster_than_any_bicycle_is_garbage() -> None:
+    assert feed(proven(), passing(1.5 * FASTEST_MPS)) is SensorFault.GARBAGE
+
+
+def test_a_bicycles_way_is_even() -> None:
+    """Fast, but no two steps of one length: nonsense."""
+    uneven = [4.0, 3.6, 3.0, 2.6, 1.9, 1.5, 0.8, 0.4]
+    readings: list[Reading] = [Echo(0.55 + i * PERIOD_S, d) for i, d in enumerate(uneven)]
+    assert feed(proven(), readings) is SensorFault.GARBAGE
+
+
+def test_echoes_at_one_instant_are_in_no_line() -> None:
+    """As in a recording whose times are too coarse to tell them apart."""
+    readings: list[Reading] = [Echo(0.55, d) for d in (1.0, 3.9, 2.0, 3.0, 0.3, 2.5, 1.5, 3.5)]
+    assert feed(proven(), readings) is SensorFault.GARBAGE
+
+
+def test_garbage_is_looked_for_in_the_last_ten_pings_only() -> None:
+    health = proven()
+    rng = random.Random(5)
+    for i in range(40):
+        t_s = 0.55 + i * GARBAGE_WINDOW * PERIOD_S
+        ghosts: list[Reading] = [
+            Echo(t_s + k * PERIOD_S, rng.uniform(0.2, 1.0) + 1.5 * k) for k in range(2)
+        ]
+        rest: list[Reading] = [
+            Nothing(t_s + k * PERIOD_S) for k in range(len(ghosts), GARBAGE_WINDOW)
+        ]
+        assert feed(health, ghosts + rest) is None
+
+
+# ------------------------------------------------------------------ frozen
+
+
+def pulses(widths_s: list[float], start_s: float = 0.55) -> list[Reading]:
+    return [
+        Echo(start_s + i * PERIOD_S, width_s * 165.0, width_s) for i, width_s in enumerate(widths_s)
+    ]
+
+
+def test_ten_pulses_of_one_length_are_frozen_and_nine_are_not() -> None:
+    health = proven()
+    same = pulses([0.006] * FROZEN_ANSWERS)
+    assert feed(health, same[:-1]) is None
+    assert feed(health, same[-1:]) is SensorFault.FROZEN
+
+
+def test_a_wall_before_someone_who_stands_still_is_not_frozen() -> None:
+    rng = random.Random(2)
+    assert feed(proven(), pulses([rng.gauss(0.006, 6e-6) for _ in range(400)])) is None
+
+
+def test_one_other_answer_among_them_shows_that_a_sensor_is_not_frozen() -> None:
+    health = proven()
+    for i in range(30):
+        same = [0.006] * (FROZEN_ANSWERS - 1) + [0.006 + 5 * FROZEN_S]
+        start_s = 0.55 + i * len(same) * PERIOD_S
+        assert feed(health, pulses(same, start_s)) is None
+
+
+def test_a_microsecond_to_and_fro_is_frozen_all_the_same() -> None:
+    """Whoever counts the pulse may be off by one."""
+    widths_s = [0.006, 0.006 + 0.9 * FROZEN_S, 0.006 - 0.9 * FROZEN_S] * FROZEN_ANSWERS
+    assert feed(proven(), pulses(widths_s)) is SensorFault.FROZEN
+
+
+def test_a_slow_drift_is_not_frozen() -> None:
+    widths_s = [0.006 - i * 0.4 * FROZEN_S for i in range(200)]
+    assert feed(proven(), pulses(widths_s)) is None
+
+
+def test_lost_pings_between_them_do_not_hide_that_the_answers_are_frozen() -> None:
+    health = proven()
+    mixed: list[Reading] = []
+    for i in range(3 * FROZEN_ANSWERS):
+        t_s = 0.55 + i * PERIOD_S
+        lost = i % 5 == 4
+        mixed.append(Fault(t_s, PingFault.LOST_EDGE) if lost else Echo(t_s, 1.0, 0.006))
+    assert feed(health, mixed) is SensorFault.FROZEN
+
+
+def test_a_recording_without_raw_times_is_never_frozen() -> None:
+    assert feed(proven(), [Echo(0.55 + i * PERIOD_S, 1.0) for i in range(100)]) is None
+
+
+def test_nothing_there_in_the_same_words_is_not_frozen() -> None:
+    """Every part has one word for it."""
+    assert feed(proven(), [Nothing(0.55 + i * PERIOD_S, 0.038) for i in range(100)]) is None
+
+
+def test_a_frozen_sensor_is_believed_again_eight_answers_after_it_thaws() -> None:
+    health = proven()
+    feed(health, pulses([0.006] * 40))
+    start_s = 0.55 + 40 * PERIOD_S
+    thawed = pulses([0.0055 - i * 1e-5 for i in range(RECOVERY_ANSWERS)], start_s)
+    assert feed(health, thawed[:-1]) is SensorFault.FROZEN
+    assert feed(health, thawed[-1:]) is None
+
+
 def test_a_fault_ends_after_eight_good_answers_and_not_before() -> None:
     health = proven()
     feed(health, failures(PingFault.NEVER_ROSE, 10))
@@ -159,3 +285,30 @@ def test_a_slow_sensor_may_be_given_longer() -> None:
     health = Health(fault_after_s=1.5)
     assert health.step(1.4, None) is None
     assert health.step(1.5, None) is SensorFault.NEVER_ANSWERED
+
+
+def test_a_part_that_thaws_where_nothing_is_heard_is_believed_again() -> None:
+    health = proven()
+    feed(health, pulses([0.006] * 40))
+    start_s = 0.55 + 40 * PERIOD_S
+    away = [Nothing(start_s + i * PERIOD_S, 0.038) for i in range(RECOVERY_ANSWERS)]
+    assert feed(health, away[:-1]) is SensorFault.FROZEN
+    assert feed(health, away[-1:]) is None
+
+
+def test_one_constant_answer_from_inside_the_blind_zone_is_not_frozen() -> None:
+    near = [Echo(0.55 + i * PERIOD_S, 0.2, 0.0011, too_close=True) for i in range(100)]
+    assert feed(proven(), near) is None
+
+
+def test_a_coarse_time_source_is_not_taken_for_a_frozen_part() -> None:
+    """Stamps on pigpio's grid of 5 us, before someone who stands for minutes."""
+    rng = random.Random(2)
+    grid_s = 5e-6
+    stamped = [round((0.006 + rng.gauss(0.0, 3e-6)) / grid_s) * grid_s for _ in range(4000)]
+    health = proven()
+    feed(health, pulses(stamped[:100]))
+    alarms = 0
+    for i in range(100, len(stamped)):
+        alarms += feed(health, [Echo(0.55 + i * PERIOD_S, 1.0, stamped[i])]) is not None
+    assert alarms == 0

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.core.alert import State
+from device.core.health import SensorFault
 from device.core.pipeline import Pipeline, Step
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.core.signals import Cue
@@ -15,6 +16,7 @@ readings = st.lists(
     st.one_of(
         st.floats(0.02, 4.0).map(lambda d: ("echo", d)),
         st.floats(0.3, 0.6).map(lambda d: ("echo", d)),
+        st.just(("echo", 0.45)),  # often enough in a row it is frozen
         st.just(("nothing", 0.0)),
         st.just(("fault", 0.0)),
         st.just(("none", 0.0)),
@@ -26,7 +28,7 @@ readings = st.lists(
 def build(kind: str, t_s: float, d: float) -> Reading | None:
     match kind:
         case "echo":
-            return Echo(t_s, round(d, 4))
+            return Echo(t_s, round(d, 4), round(d / 165.0, 6))
         case "nothing":
             return Nothing(t_s)
         case "fault":
@@ -103,13 +105,24 @@ def test_an_approach_goes_through_every_level_once() -> None:
 def test_against_the_wall_then_unplugged_is_never_calm() -> None:
     pipeline = Pipeline(Settings())
     t_s = 0.0
-    feed: list[tuple[str, float]] = [("echo", 0.3)] * 20 + [("nothing", 0.0)] * 20
+    feed: list[tuple[str, float]] = [("echo", 0.3 + i % 2 * 0.001) for i in range(20)]
+    feed += [("nothing", 0.0)] * 20
     feed += [("fault", 0.0)] * 40 + [("nothing", 0.0)] * 40
     for i, (kind, d) in enumerate(feed, start=1):
         t_s = round(i * PERIOD_S, 6)
         step = pipeline.step(t_s, build(kind, t_s, d))
-        if i > 4:
+        if i >= 10:  # at arm's length it must stay before it is believed
             assert step.alert.level == "stop"
             # A touch that is only remembered gives way to the fault: nobody sees it now.
             assert step.cue is (Cue.STOP if step.alert.fault is None else Cue.FAULT)
     assert step.alert.fault is None
+
+
+def test_a_frozen_sensor_is_announced_and_what_it_said_last_is_not_forgotten() -> None:
+    pipeline = Pipeline(Settings())
+    for i in range(1, 40):
+        t_s = round(i * PERIOD_S, 6)
+        step = pipeline.step(t_s, Echo(t_s, 0.9, 0.0055))
+    assert step.alert.fault is SensorFault.FROZEN
+    assert step.cue is Cue.FAULT
+    assert step.alert.state is State.DANGER

@@ -25,7 +25,16 @@ from device.failures import Failure
 from device.settings import AlertSettings, Settings
 from device.sim import replay, scenario
 from device.sim.run import Walk
-from device.sim.scenario import Air, Breakage, Leg, Obstacle, Scenario, Walker
+from device.sim.scenario import (
+    Air,
+    Breakage,
+    Leg,
+    Obstacle,
+    Phantom,
+    Scenario,
+    Stall,
+    Walker,
+)
 from tests.conftest import Ran
 
 SETTINGS = Settings()
@@ -74,7 +83,8 @@ def every(period_s: float, until_s: float, from_s: float = 0.0) -> list[float]:
 # ------------------------------------------------------------------ journals
 
 
-SHIPPED = [(name, seed) for name in scenario.shipped() for seed in SEEDS]
+SHIPPED = [(name, 1) for name in scenario.suite()]
+SHIPPED += [(name, seed) for name in ("wall", "rain", "frozen", "gap") for seed in SEEDS[1:]]
 
 
 @pytest.mark.parametrize(("name", "seed"), SHIPPED)
@@ -84,7 +94,7 @@ def test_a_journal_replayed_has_its_levels_line_by_line(
     path = tmp_path / "walk.jsonl"
     path.write_bytes(walked(name, seed))
     recorded = rows(walked(name, seed))
-    assert len(recorded) > 90
+    assert len(recorded) > 9 * min(LONGEST_S, scenario.load(name).duration_s)
     again = replayed(path)
     assert [step.t_s for step in again] == [row["t_s"] for row in recorded]
     assert [step.alert.level for step in again] == [row["level"] for row in recorded]
@@ -117,6 +127,15 @@ LEGS = st.builds(
 BREAKAGES = st.builds(
     Breakage, at_s=st.integers(0, 90).map(lambda i: i / 10), failure=st.sampled_from(Failure)
 )
+PHANTOMS = st.builds(
+    Phantom,
+    from_s=st.sampled_from([0.0, 2.0]),
+    for_s=st.sampled_from([0.3, 3.0]),
+    near_m=st.just(0.2),
+    far_m=st.sampled_from([0.2, 0.4]),
+    blinds=st.booleans(),
+)
+STALLS = st.builds(Stall, at_s=st.sampled_from([0.1, 2.5]), for_s=st.sampled_from([0.3, 1.0]))
 WORLDS = st.builds(
     Scenario,
     title=st.just("any"),
@@ -131,10 +150,13 @@ WORLDS = st.builds(
             shape=st.sampled_from(["wall", "pole"]),
             along_m=st.sampled_from([0.5, 1.2, 2.5, 4.0]),
             loss=st.sampled_from([0.0, 0.4]),
+            depth_m=st.sampled_from([0.0, 0.3]),
         ),
         max_size=2,
     ).map(tuple),
-    air=st.builds(Air, ghosts=st.sampled_from([0.0, 0.1])),
+    air=st.builds(Air, ghosts=st.sampled_from([0.0, 0.1]), crosstalk=st.sampled_from([0.0, 0.05])),
+    phantoms=st.lists(PHANTOMS, max_size=1).map(tuple),
+    stalls=st.lists(STALLS, max_size=1).map(tuple),
     breakages=st.lists(BREAKAGES, max_size=3).map(tuple),
 )
 
@@ -472,3 +494,13 @@ def test_however_near_and_however_long_it_was_seen_its_vanishing_is_stop(
     after = [step for step in steps if step.t_s >= vanished_s]
     assert after
     assert {step.alert.level for step in after} == {"stop"}
+
+
+def test_a_replay_finds_frozen_answers_in_the_raw_times_of_a_recording() -> None:
+    times = every(0.05, 4.0)
+    same: list[journal.Recorded] = [(t_s, Echo(t_s, 2.0, 0.012)) for t_s in times]
+    bare: list[journal.Recorded] = [(t_s, Echo(t_s, 2.0)) for t_s in times]
+    frozen = list(replay.steps(journal.Recording(same), SETTINGS))
+    assert frozen[-1].alert.fault == "frozen"
+    steps = list(replay.steps(journal.Recording(bare), SETTINGS))
+    assert {step.alert.fault for step in steps} == {None}

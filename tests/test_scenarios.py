@@ -7,36 +7,88 @@ instant. When a change of them is meant, look at it and renew them:
 """
 
 import functools
+import itertools
 import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from device import check, journal, profiles
 from device.clock import VirtualClock
 from device.core.pipeline import Step
+from device.core.track import NEAR_M
 from device.errors import InputError
+from device.failures import Failure
 from device.settings import Settings
 from device.sim import scenario
 from device.sim.run import Walk
-from device.sim.summary import FAULT_WITHIN_S, Summary
+from device.sim.summary import FAULT_WITHIN_S, RECOVERY_WITHIN_S, Summary
 from tests.conftest import Ran
 
 SETTINGS = Settings()
 SEEDS = (1, 2, 3, 4, 5)
-WALKS = [(name, seed) for name in scenario.shipped() for seed in SEEDS]
+WALKS = [(name, seed) for name in scenario.suite() for seed in SEEDS]
+MORE_SEEDS = range(1, 11)
+MOSTLY = {
+    "crosstalk@wall": 0.7,  # two echoes from nowhere, twice, are garbage: heeded, it ends the walk
+    "ground@slope": 0.7,  # stones at the same place, now and then, are taken to be a thing
+    "oblique-wall@30deg": 0.3,  # four pings of five glance off
+}
+"""Walks that chance decides, and the least share of them that must go well."""
+BEYOND = {name for name in scenario.suite() if scenario.load(name).beyond}
+BEYOND |= {"oblique-wall@45deg"}  # of twenty pings one comes back
 GOLDEN = Path(__file__).parent / "golden"
 WINDOWS = {"wall": (0.0, 3.0), "unplugged": (2.2, 5.0)}
 """Which seconds of which walk, at seed 1, are kept as golden."""
 
 
+class Said(NamedTuple):
+    """What the wearer was told from an instant on."""
+
+    t_s: float
+    level: str
+    fault: str | None
+
+
+class Walked(NamedTuple):
+    """A walk: how it was judged, and every change of what was said on it."""
+
+    summary: Summary
+    said: list[Said]
+
+    def during(self, from_s: float, until_s: float) -> list[Said]:
+        """What was being said between two instants."""
+        before = [said for said in self.said if said.t_s <= from_s][-1:]
+        return before + [said for said in self.said if from_s < said.t_s < until_s]
+
+
 @functools.cache
+def walk(name: str, seed: int) -> Walked:
+    said: list[Said] = []
+
+    def note(step: Step) -> None:
+        now = Said(step.t_s, step.alert.level, step.alert.fault)
+        if not said or said[-1][1:] != now[1:]:
+            said.append(now)
+
+    return Walked(Walk(scenario.load(name), SETTINGS, seed, VirtualClock()).go([note]), said)
+
+
 def walked(name: str, seed: int) -> Summary:
-    return Walk(scenario.load(name), SETTINGS, seed, VirtualClock()).go()
+    return walk(name, seed).summary
+
+
+def expecting(expect: str) -> list[tuple[str, int]]:
+    """The walks of the suite in which this must happen whatever the seed."""
+    return [
+        (name, seed)
+        for name, seed in WALKS
+        if scenario.load(name).expect == expect and name not in MOSTLY and name not in BEYOND
+    ]
 
 
 def one_object(text: str) -> dict[str, Any]:
@@ -51,75 +103,166 @@ def one_object(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "seed"), WALKS)
-def test_every_shipped_scenario_is_good(name: str, seed: int) -> None:
+def test_every_walk_of_the_suite_is_good(name: str, seed: int) -> None:
     summary = walked(name, seed)
+    assert summary.duration_s == scenario.load(name).duration_s
+    assert sum(summary.level_s.values()) == pytest.approx(summary.duration_s, abs=0.01)
+    if name in BEYOND or name in MOSTLY:
+        return  # see below
     assert summary.good, summary.verdict
     assert summary.clear_while_dead_s == 0.0
     assert summary.false_fault_s == 0.0
-    assert summary.duration_s == scenario.load(name).duration_s
-    assert sum(summary.level_s.values()) == pytest.approx(summary.duration_s, abs=0.01)
 
 
-@pytest.mark.parametrize(
-    ("name", "seed"), [(n, s) for n, s in WALKS if scenario.load(n).expect == "warning"]
-)
+@pytest.mark.parametrize(("name", "least"), MOSTLY.items())
+def test_where_chance_decides_most_walks_are_good(name: str, least: float) -> None:
+    good = [walked(name, seed).good for seed in MORE_SEEDS]
+    assert sum(good) >= least * len(good), good
+
+
+@pytest.mark.parametrize(("name", "seed"), expecting("warning"))
 def test_a_warning_comes_in_time_and_the_walker_stops_short(name: str, seed: int) -> None:
     summary = walked(name, seed)
+    speed_mps = scenario.load(name).walker.legs[0].speed_mps
     first = summary.first_warning
     assert first is not None
     assert first.true_m is not None
-    assert first.needed_m == pytest.approx(profiles.needed_m("default", 1.0), abs=0.001)
+    assert first.needed_m == pytest.approx(profiles.needed_m("default", speed_mps), abs=0.001)
     # In time, and not at the first sight of something four metres away.
-    assert first.needed_m < first.true_m < 3.0
+    limit = profiles.thresholds(SETTINGS.alert)[1]
+    begins_m = max(limit.distance_m, profiles.HEEL_LEAD_M + limit.ttc_s * speed_mps)
+    assert first.needed_m < first.true_m < 1.25 * begins_m
     assert summary.warned_in_time is True
     assert summary.contact_mps is None
     assert summary.stopped_m is not None
     assert profiles.HEEL_LEAD_M < summary.stopped_m < first.true_m
+    # What is first heard near is DANGER at once.
     danger = summary.first_danger
-    assert danger is None or (danger.t_s > first.t_s and danger.true_m < first.true_m)  # type: ignore[operator]
+    assert danger is None or (danger.t_s >= first.t_s and danger.true_m <= first.true_m)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_walk_toward_a_wall_is_warned_where_check_says(seed: int) -> None:
-    row = next(row for row in check.report(SETTINGS, "").speeds if row.speed_mps == 1.0)
-    first = walked("wall", seed).first_warning
+@pytest.mark.parametrize("speed_mps", [0.5, 1.0, 1.4])
+def test_a_walk_toward_a_wall_is_warned_where_check_says(speed_mps: float, seed: int) -> None:
+    row = next(row for row in check.report(SETTINGS, "").speeds if row.speed_mps == speed_mps)
+    first = walked(f"wall@{speed_mps}", seed).first_warning
     assert first is not None
     # Cold air is assumed in air of 20 degrees: seen 5 % too near, so warned a little early.
-    # Two readings confirm it: a little late.
-    assert first.true_m == pytest.approx(row.warning_m, abs=0.2)
+    # Of the speed only what is sure counts: a little late.
+    assert first.true_m == pytest.approx(row.warning_m, rel=0.15)
 
 
-@pytest.mark.parametrize(
-    ("name", "seed"), [(n, s) for n, s in WALKS if scenario.load(n).expect == "fault"]
-)
+FAULTS = {
+    "unplugged": "stopped-answering",
+    "stuck-high": "stuck-high",
+    "stuck-low": "stopped-answering",
+    "brown-out": "stopped-answering",
+    "gap": "stopped-answering",
+    "frozen@wall": "frozen",
+}
+
+
+@pytest.mark.parametrize(("name", "seed"), expecting("fault"))
 def test_a_fault_is_announced_within_the_time_allowed(name: str, seed: int) -> None:
     summary = walked(name, seed)
-    assert summary.fault == {"unplugged": "stopped-answering", "stuck-high": "stuck-high"}[name]
+    assert summary.fault == FAULTS[name]
     assert summary.fault_after_s is not None
     assert 0.0 < summary.fault_after_s <= FAULT_WITHIN_S
-    if name == "stuck-high":
+    if scenario.load(name).breakages[-1].failure is Failure.OK:
         assert summary.recovered_after_s is not None
-        assert 0.0 < summary.recovered_after_s < 1.5
+        assert 0.0 < summary.recovered_after_s < RECOVERY_WITHIN_S
 
 
-@pytest.mark.parametrize(
-    ("name", "seed"), [(n, s) for n, s in WALKS if scenario.load(n).expect == "quiet"]
-)
+@pytest.mark.parametrize(("name", "seed"), expecting("fault"))
+def test_each_time_that_the_sensor_is_out_of_order_is_announced(name: str, seed: int) -> None:
+    breakages = scenario.load(name).breakages
+    faults = [said.fault is not None for said in walk(name, seed).said]
+    announced = sum(later > sooner for sooner, later in itertools.pairwise([False, *faults]))
+    assert announced == sum(breakage.failure is not Failure.OK for breakage in breakages)
+
+
+@pytest.mark.parametrize(("name", "seed"), expecting("quiet"))
 def test_where_nothing_is_there_nothing_urgent_is_said(name: str, seed: int) -> None:
-    summary = walked(name, seed)
+    summary, said = walk(name, seed)
     assert summary.first_warning is None
     assert set(summary.level_s) <= {"clear", "caution"}
-    assert summary.fault is None
+    assert {one.fault for one in said} == {None}
+
+
+# ------------------------------------------------------------------ what each walk is there for
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_someone_who_crosses_is_noticed(seed: int) -> None:
-    assert walked("crossing", seed).first_warning is not None
+def test_someone_who_crosses_is_noticed_and_forgotten(seed: int) -> None:
+    found = walk("crossing", seed)
+    assert {said.level for said in found.said} & {"caution", "warning", "danger"}
+    assert found.said[-1].level == "clear"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_wall_that_one_stands_before_is_warned_of(seed: int) -> None:
     assert walked("standing", seed).level_s["danger"] > 50.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_beside_a_wall_the_level_holds_still(seed: int) -> None:
+    assert {said.level for said in walk("beside-wall", seed).during(2.0, 60.0)} == {"danger"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_companion_who_comes_closer_is_warned_of_again(seed: int) -> None:
+    danger = walked("follower-closing", seed).first_danger
+    assert danger is not None
+    assert 30.0 < danger.t_s < 31.5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_companion_who_falls_back_is_let_go(seed: int) -> None:
+    found = walk("follower-leaving", seed)
+    assert {said.level for said in found.during(5.0, 20.0)} == {"warning"}
+    assert found.said[-1].level == "clear"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_someone_who_turns_away_from_a_wall_is_not_kept_alarmed(seed: int) -> None:
+    found = walk("turn", seed)
+    assert "stop" in {said.level for said in found.during(2.0, 4.5)}
+    assert found.summary.stopped_m is not None
+    # At arm's length its vanishing may be a touch, and is taken for one.
+    touches = found.summary.stopped_m <= NEAR_M
+    assert found.said[-1].level == ("stop" if touches else "clear")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_stood_behind_someone_who_left_is_warned_of(seed: int) -> None:
+    summary = walked("two", seed)
+    assert summary.first_warning is not None
+    assert summary.first_warning.t_s > 4.0
+    assert summary.warned_in_time is True
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_sensor_that_hears_only_a_drop_is_not_clear(seed: int) -> None:
+    assert {said.level for said in walk("drop", seed).during(6.0, 25.0)} == {"stop"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", ["curb", "drop-off"])
+def test_what_sends_no_echo_is_not_warned_of(name: str, seed: int) -> None:
+    summary = walked(name, seed)
+    assert summary.echoes == 0
+    assert set(summary.level_s) == {"clear"}
+    assert summary.contact_mps is not None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stalled_processor_says_nothing_and_then_what_is_due(seed: int) -> None:
+    found = walk("stall", seed)
+    (stall,) = scenario.load("stall").stalls
+    end_s = stall.at_s + stall.for_s
+    assert not [said for said in found.said if stall.at_s < said.t_s < end_s - 1e-6]
+    assert {said.level for said in found.during(end_s + 0.1, end_s + 0.2)} <= {"danger", "stop"}
+    assert {said.fault for said in found.said} == {None}
 
 
 # ------------------------------------------------------------------ the command
@@ -137,18 +280,37 @@ def test_the_scenarios_that_tools_rely_on_are_shipped() -> None:
     }
 
 
-def test_list_names_every_scenario_with_its_title(rearguard: Callable[..., Ran]) -> None:
+def test_list_names_every_scenario_with_its_title_and_variants(
+    rearguard: Callable[..., Ran],
+) -> None:
     ran = rearguard("simulate", "--list")
     assert (ran.status, ran.err) == (0, "")
     named = dict(line.split(maxsplit=1) for line in ran.out.splitlines())
-    assert named == {name: scenario.load(name).title for name in scenario.shipped()}
+    assert list(named) == scenario.shipped()
+    for name, rest in named.items():
+        title = scenario.load(name).title
+        assert rest.startswith(title)
+        also = [f"{name}{variant}" for variant in rest.removeprefix(title).split()]
+        assert (also or [name]) == scenario.variants(name)
 
 
 def test_list_as_json_is_one_object(rearguard: Callable[..., Ran]) -> None:
     ran = rearguard("simulate", "--list", "--json")
     assert (ran.status, ran.err) == (0, "")
     titles = {name: scenario.load(name).title for name in scenario.shipped()}
-    assert one_object(ran.out) == {"scenarios": titles}
+    varied = {name: scenario.variants(name) for name in titles}
+    assert one_object(ran.out) == {
+        "scenarios": titles,
+        "variants": {name: found for name, found in varied.items() if found != [name]},
+    }
+
+
+def test_whoever_does_not_heed_the_warning_gets_there(rearguard: Callable[..., Ran]) -> None:
+    heeded = one_object(rearguard("simulate", "wall", "--fast", "--json").out)
+    walked_on = one_object(rearguard("simulate", "wall", "--fast", "--json", "--unheeded").out)
+    assert heeded["contact_mps"] is None
+    assert walked_on["contact_mps"] == 1.0
+    assert walked_on["first_warning"] == heeded["first_warning"]
 
 
 @pytest.mark.parametrize("name", ["wall", "unplugged", "crossing"])

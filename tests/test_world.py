@@ -13,14 +13,24 @@ from device.clock import VirtualClock
 from device.core.signals import Cue, Rhythm
 from device.failures import Failure
 from device.profiles import HEEL_LEAD_M
-from device.settings import Settings
+from device.settings import AlertSettings, Settings
 from device.sim import obstacles
 from device.sim.obstacles import WALL_LOSS, echo, gap_m
 from device.sim.rig import STRIDE_CHECK_S, Rig
-from device.sim.scenario import Air, Breakage, Leg, Obstacle, Part, Scenario
+from device.sim.scenario import (
+    Air,
+    Breakage,
+    Ground,
+    Leg,
+    Obstacle,
+    Part,
+    Phantom,
+    Scenario,
+    Stall,
+)
 from device.sim.scenario import Walker as Manner
 from device.sim.walker import Stretch, Walker
-from device.sim.world import HALF_WIDTH_M, World
+from device.sim.world import CROSSTALK_FAR_M, CROSSTALK_NEAR_M, HALF_WIDTH_M, World, active
 
 STEADY = {"bob_m": 0.0, "sway_deg": 0.0}
 """A walker without gait, so that geometry can be exact."""
@@ -109,6 +119,39 @@ def test_gait_bobs_and_sways_the_sensor_while_walking_and_not_while_standing() -
     assert min(sways) == pytest.approx(-4.0, rel=0.01)
     assert sum(later >= 0 > sooner for sooner, later in itertools.pairwise(bobs)) in (17, 18)
     assert one.sensor(11.0) == (one.place(11.0)[0], 0.0)
+
+
+def test_a_quarter_of_a_stride_into_a_walk_the_gait_is_half_a_step_on() -> None:
+    gait = {"bob_m": 0.02, "bob_hz": 2.0, "sway_deg": 4.0, "sway_hz": 1.0, "nod_deg": 2.0}
+    plain, later = walker((60.0, 0.5), **gait), walker((60.0, 0.5), phase=0.25, **gait)
+    for t in (0.1, 0.3, 1.7):
+        assert later.sensor(t)[0] - later.place(t)[0] == pytest.approx(
+            plain.sensor(t + 0.25)[0] - plain.place(t + 0.25)[0]
+        )
+        assert later.nod_deg(t) == pytest.approx(plain.nod_deg(t + 0.25))
+        assert later.sensor(t)[1] == pytest.approx(plain.sensor(t + 0.25)[1])
+
+
+def test_the_trunk_nods_while_walking_and_not_while_standing() -> None:
+    one = walker((10.0, 1.0), nod_deg=2.0, bob_hz=1.8)
+    nods = [one.nod_deg(i / 100) for i in range(1000)]
+    assert max(nods) == pytest.approx(2.0, rel=0.01)
+    assert min(nods) == pytest.approx(-2.0, rel=0.01)
+    assert one.nod_deg(11.0) == 0.0
+
+
+def test_a_heading_is_the_walkers_own_without_the_sway() -> None:
+    one = walker((1.0, 1.0), turn_dps=30.0, sway_deg=8.0)
+    assert one.heading_deg(0.5) == pytest.approx(15.0)
+    assert one.heading_deg(5.0) == pytest.approx(30.0)
+
+
+def test_a_walker_whose_reaction_is_not_said_has_none() -> None:
+    clock = VirtualClock()
+    one = walker((60.0, 1.0), clock=clock, braking_mps2=2.5)
+    brakes(clock, one, at_s=0.0)
+    clock.wait_until(3.0)
+    assert one.place(3.0) == pytest.approx((0.4 + 0.2, 0.0))
 
 
 def brakes(clock: VirtualClock, one: Walker, at_s: float) -> None:
@@ -479,6 +522,58 @@ def test_a_moving_disc_is_where_its_speed_has_brought_it() -> None:
     assert obstacles.place_m(moving, 3.0, 0.0) == (3.5, 0.0)
 
 
+def test_passers_by_come_one_after_another() -> None:
+    passing = pole(2.0, -3.0, across_mps=1.0, from_s=1.0, every_s=10.0)
+    for t in (0.0, 1.0, 4.0, 10.9):
+        assert obstacles.place_m(passing, t, 0.0) == pytest.approx((2.0, -3.0 + max(0.0, t - 1.0)))
+    assert obstacles.place_m(passing, 11.5, 0.0) == pytest.approx((2.0, -2.5))
+    assert obstacles.place_m(passing, 34.0, 0.0) == obstacles.place_m(passing, 4.0, 0.0)
+
+
+@pytest.mark.parametrize(("half_angle_deg", "seen"), [(5.0, False), (12.0, True), (80.0, True)])
+def test_a_thin_thing_answers_only_near_the_beams_middle(half_angle_deg: float, seen: bool) -> None:
+    """This one is 10 degrees off."""
+    across_m = 2.0 * math.tan(math.radians(10.0))
+    thin = pole(2.0, across_m, radius_m=0.01, half_angle_deg=half_angle_deg)
+    assert (echo(thin, 0.0, 0.0, 0.0, BEAM_DEG) is not None) is seen
+
+
+def test_no_thing_answers_from_farther_off_than_the_part_hears() -> None:
+    across_m = 2.0 * math.tan(math.radians(BEAM_DEG + 5.0))
+    wide = pole(2.0, across_m, radius_m=0.01, half_angle_deg=90.0)
+    assert echo(wide, 0.0, 0.0, 0.0, BEAM_DEG) is None
+
+
+def test_the_ground_is_heard_where_the_beams_lower_edge_meets_it() -> None:
+    level = Ground(mount_m=1.0)
+    found = obstacles.ground_m(level, 0.0, BEAM_DEG)
+    assert found == pytest.approx(1.0 / math.sin(math.radians(15.0)))
+    uphill = obstacles.ground_m(Ground(mount_m=1.0, slope_deg=5.0), 0.0, BEAM_DEG)
+    nodding = obstacles.ground_m(level, 5.0, BEAM_DEG)
+    assert uphill == nodding == pytest.approx(1.0 / math.sin(math.radians(20.0)))
+    lower = obstacles.ground_m(Ground(mount_m=0.5), 0.0, BEAM_DEG)
+    assert lower == pytest.approx(found / 2)
+
+
+@pytest.mark.parametrize(("slope_deg", "nod_deg"), [(-15.0, 0.0), (-10.0, -5.0), (-20.0, 2.0)])
+def test_ground_that_falls_away_from_the_beam_is_not_heard(
+    slope_deg: float, nod_deg: float
+) -> None:
+    assert obstacles.ground_m(Ground(slope_deg=slope_deg), nod_deg, BEAM_DEG) is None
+
+
+@given(
+    slope_deg=st.floats(-20.0, 20.0),
+    nod_deg=st.floats(-20.0, 20.0),
+    half_angle_deg=st.floats(1.0, 90.0),
+)
+def test_the_ground_is_never_nearer_than_straight_down(
+    slope_deg: float, nod_deg: float, half_angle_deg: float
+) -> None:
+    found = obstacles.ground_m(Ground(mount_m=1.0, slope_deg=slope_deg), nod_deg, half_angle_deg)
+    assert found is None or found >= 1.0
+
+
 def test_a_follower_keeps_its_distance_and_wanders() -> None:
     follower = pole(1.5, follows=True, wander_m=0.2, wander_s=8.0)
     assert obstacles.place_m(follower, 0.0, 7.0) == (8.5, 0.0)
@@ -555,6 +650,23 @@ def test_the_gap_closes_as_the_walker_walks() -> None:
     assert [place.gap_m(t) for t in (0.0, 1.0, 2.5)] == pytest.approx([4.0, 3.0, 1.5])
 
 
+def test_the_gap_can_be_asked_for_another_place_and_for_one_obstacle() -> None:
+    near, far = pole(3.0, radius_m=0.25), wall(5.0)
+    place = world(far, near, legs=((10.0, 1.0),))
+    assert place.gap_at(0.0, 1.5) == pytest.approx(1.25)
+    assert place.gap_at(2.0, 4.0) == pytest.approx(1.0)  # past the pole
+    assert place.gap_to(far, 1.0) == pytest.approx(4.0)
+    assert place.gap_to(near, 1.0) == pytest.approx(1.75)
+    assert place.gap_to(near, 5.0) is None
+
+
+def test_what_can_be_heard_of_a_thing_is_without_chance_and_without_sway() -> None:
+    thing = wall(3.0, loss=0.25)
+    place = world(thing, legs=((10.0, 1.0),), air=Air(loss=0.9, noise_m=0.5), sway_deg=20.0)
+    assert place.hearing(thing, 1.0) == pytest.approx((2.0, 0.25))
+    assert place.hearing(wall(3.0, seen_to_m=1.0), 1.0) is None
+
+
 # ---------------------------------------------------------------- listening
 
 
@@ -605,6 +717,119 @@ def test_ghosts_are_heard_in_an_open_field_and_not_from_behind_something_near() 
     air = Air(noise_m=0.0, loss=0.0, ghosts=1.0, ghost_near_m=0.5, ghost_far_m=1.0)
     assert None not in listens(world(air=air), 100)
     assert listens(world(wall(0.4), air=air), 100) == [0.4] * 100
+
+
+def test_a_fuzzy_edge_is_heard_from_its_front_to_its_depth() -> None:
+    heard = [d for d in listens(world(wall(2.0, depth_m=0.3)), 2000) if d is not None]
+    assert 2.0 <= min(heard) < 2.01
+    assert 2.29 < max(heard) <= 2.3
+    assert sum(heard) / len(heard) == pytest.approx(2.15, abs=0.01)
+
+
+def test_second_reflections_come_from_twice_as_far() -> None:
+    air = Air(noise_m=0.0, loss=0.0, multipath=0.2)
+    heard = listens(world(wall(1.0), air=air), 3000)
+    assert set(heard) == {1.0, 2.0}
+    assert heard.count(2.0) / len(heard) == pytest.approx(0.2, abs=0.03)
+
+
+def test_another_device_is_heard_as_often_as_said_and_as_long_in_a_row() -> None:
+    air = Air(noise_m=0.0, loss=0.0, crosstalk=0.06, crosstalk_run=3)
+    heard = listens(world(air=air), 6000)
+    runs = [
+        len(list(run)) for none, run in itertools.groupby(heard, lambda d: d is None) if not none
+    ]
+    assert sum(runs) / len(heard) == pytest.approx(0.06, abs=0.02)
+    assert all(run % 3 == 0 for run in runs)
+    found = [d for d in heard if d is not None]
+    assert CROSSTALK_NEAR_M <= min(found) < CROSSTALK_NEAR_M + 0.5
+    assert CROSSTALK_FAR_M - 0.5 < max(found) <= CROSSTALK_FAR_M
+
+
+def test_another_device_does_not_hide_what_is_nearer() -> None:
+    air = Air(noise_m=0.0, loss=0.0, crosstalk=1.0)
+    assert set(listens(world(wall(0.2), air=air), 100)) == {0.2}
+
+
+@pytest.mark.parametrize(
+    ("every_s", "heard_s"), [(None, (1.0, 1.4)), (2.0, (1.0, 1.4, 3.0, 3.4, 101.2))]
+)
+def test_a_phantom_is_heard_while_it_lasts_and_each_time_it_comes_back(
+    every_s: float | None, heard_s: tuple[float, ...]
+) -> None:
+    phantom = Phantom(from_s=1.0, for_s=0.5, near_m=0.2, far_m=0.3, every_s=every_s)
+    times = (0.0, 0.9, 1.0, 1.4, 1.5, 2.9, 3.0, 3.4, 3.5, 101.2, 101.6)
+    assert tuple(t for t in times if active(phantom, t)) == heard_s
+
+
+def phantom_world(blinds: bool, *obstacle: Obstacle) -> World:
+    phantom = Phantom(from_s=0.0, for_s=9.0, near_m=0.5, far_m=0.6, blinds=blinds)
+    scenario = Scenario(
+        title="test",
+        duration_s=9.0,
+        expect="any",
+        walker=manner(),
+        obstacles=obstacle,
+        air=STILL_AIR,
+        phantoms=(phantom,),
+    )
+    return World(scenario, random.Random(1), VirtualClock().at)
+
+
+@pytest.mark.parametrize("blinds", [False, True])
+def test_a_phantom_is_heard_in_its_place_and_before_what_is_behind_it(blinds: bool) -> None:
+    for place in (phantom_world(blinds), phantom_world(blinds, wall(2.0))):
+        heard = [d for d in listens(place, 100) if d is not None]
+        assert len(heard) == 100
+        assert 0.5 <= min(heard) < max(heard) <= 0.6
+
+
+def test_only_a_phantom_that_blinds_hides_what_is_nearer_than_it() -> None:
+    assert set(listens(phantom_world(False, wall(0.3)), 50)) == {0.3}
+    heard = [d for d in listens(phantom_world(True, wall(0.3)), 50) if d is not None]
+    assert min(heard) >= 0.5
+
+
+def test_a_phantom_stops_nobody() -> None:
+    assert phantom_world(True).gap_m(1.0) is None
+
+
+def on_ground(ground: Ground, *obstacle: Obstacle, air: Air = STILL_AIR) -> World:
+    scenario = Scenario(
+        title="test",
+        duration_s=9.0,
+        expect="any",
+        walker=manner((60.0, 0.1), nod_deg=0.0),
+        obstacles=obstacle,
+        air=air,
+        ground=ground,
+        part=Part(beam_half_angle_deg=BEAM_DEG),
+    )
+    return World(scenario, random.Random(1), VirtualClock().at)
+
+
+def test_the_grounds_echo_has_its_share_and_its_place() -> None:
+    rough = Ground(mount_m=1.0, loss=0.7, depth_m=0.3)
+    heard = listens(on_ground(rough), 3000)
+    found = [d for d in heard if d is not None]
+    at_m = 1.0 / math.sin(math.radians(BEAM_DEG))
+    assert len(found) / len(heard) == pytest.approx(0.3, abs=0.04)
+    assert at_m <= min(found) < at_m + 0.01
+    assert at_m + 0.29 < max(found) <= at_m + 0.3
+
+
+def test_what_is_nearer_than_the_ground_is_heard_first() -> None:
+    far = on_ground(Ground(loss=0.0), pole(9.25, follows=True, seen_to_m=9.5))
+    near = on_ground(Ground(loss=0.0), pole(1.25, follows=True))
+    assert max(d for d in listens(far, 50) if d is not None) < 4.2
+    assert listens(near, 50) == pytest.approx([1.0] * 50)
+
+
+def test_ground_that_falls_away_is_silent_and_the_air_loses_the_grounds_echo_too() -> None:
+    assert listens(on_ground(Ground(loss=0.0, slope_deg=-20.0)), 50) == [None] * 50
+    half = Air(noise_m=0.0, loss=0.5)
+    heard = listens(on_ground(Ground(loss=0.0), air=half), 2000)
+    assert sum(d is None for d in heard) / len(heard) == pytest.approx(0.5, abs=0.05)
 
 
 def test_noise_has_the_air_and_the_obstacles_own_share() -> None:
@@ -723,6 +948,56 @@ def test_breakages_happen_at_their_time_and_can_be_mended() -> None:
         clock.wait_until(t)
         dead.append((built.dead, built.broken_s))
     assert dead == [(False, 0.0), (True, 1.0), (True, 1.0), (False, 2.5), (False, 2.5)]
+
+
+def test_a_stall_holds_up_the_device_and_not_the_world() -> None:
+    clock = VirtualClock()
+    built = rig(
+        wall(5.0),
+        clock=clock,
+        legs=((60.0, 1.0),),
+        stalls=(Stall(at_s=1.0, for_s=0.7),),
+        breakages=(Breakage(at_s=1.2, failure=Failure.OFF),),
+    )
+    woken_s: list[float] = []
+    clock.at(1.1, clock.wake)  # an edge in the middle of it wakes nobody before its end
+    for _ in range(3):
+        clock.wait_until(clock.now() + 0.6)
+        woken_s.append(clock.now())
+    assert woken_s == pytest.approx([0.6, 1.7, 2.3])
+    assert built.broken_s == 1.2
+    assert built.world.walker.place(1.7)[0] == pytest.approx(1.7)
+
+
+def test_a_rigs_scenario_leaves_nothing_open() -> None:
+    scenario = Scenario(
+        title="test",
+        duration_s=9.0,
+        expect="any",
+        obstacles=(wall(3.0, seen_to_least_m=1.0),),
+        walker=manner((9.0, 1.0), start_spread_m=0.4, speed_spread=0.2),
+    )
+    for seed in range(10):
+        built = Rig(scenario, Settings(), seed, VirtualClock())
+        found = built.scenario
+        assert found.walker.reaction_s is not None
+        assert found.walker.reaction_s > 0.0
+        assert 3.0 <= found.obstacles[0].along_m <= 3.4
+        assert 1.0 <= found.obstacles[0].seen_to_m <= 4.0
+        assert built.world.scenario is found
+        assert built.world.walker.place(1.0)[0] == pytest.approx(found.walker.legs[0].speed_mps)
+
+
+def test_a_frailer_wearer_reacts_later_on_the_same_walk() -> None:
+    scenario = Scenario(title="test", duration_s=9.0, expect="any")
+    reactions = [
+        Rig(
+            scenario, Settings(alert=AlertSettings(profile=profile)), 1, VirtualClock()
+        ).scenario.walker.reaction_s
+        for profile in ("fit", "default", "rehab")
+    ]
+    assert reactions == sorted(reactions)  # type: ignore[type-var]
+    assert len(set(reactions)) == 3
 
 
 def test_two_rigs_of_the_same_seed_are_the_same_and_do_not_share_their_chance() -> None:

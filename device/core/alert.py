@@ -11,8 +11,8 @@ state for having touched; and the sensor's fault beside them all.
       DOUBTS: CLEAR -> CAUTION, STOP -> DANGER, else stay           | (from any)
       TRUSTS: all but AGAINST -> CLEAR, then looked at afresh
 
-*Up* is quick: as soon as the condition held for the confirm count of readings in
-a row (the tracker has proven the object itself). *Down* is slow: only after
+*Up* is at once: the tracker has proven the object, so a threshold needs no second
+proof. *Down* is slow: only after
 `release_pings` readings in a row beyond the threshold by max(0.15 m, 10 %), and
 never before the dwell. A fault reading counts for neither; "nothing there" counts
 towards calm only once the track's half second of dead reckoning is over.
@@ -140,11 +140,9 @@ class AlertMachine:
         limits = thresholds(settings)
         self._limits = tuple((limit.distance_m, limit.ttc_s) for limit in limits)
         self._holds = tuple(_widened(limit) for limit in limits)
-        self._confirm = (settings.caution_confirm,) * 2 + (settings.danger_confirm,) * 2
         self._release_pings = settings.release_pings
         self._dwell_s = (0.0, settings.dwell_s, settings.dwell_s) + (settings.danger_dwell_s,) * 3
         self._hush = _Hush(settings.hush_s)
-        self._streaks = [0, 0, 0, 0]
         self._calm = 0
         self._risen_s = 0.0
         self._state = State.CLEAR
@@ -186,13 +184,8 @@ class AlertMachine:
         ):
             self._fire(Event.FREES, now_s)
         required = _worst(self._limits, track)
-        confirmed = 0
-        for i in range(4):
-            self._streaks[i] = self._streaks[i] + 1 if required > i else 0
-            if self._streaks[i] >= self._confirm[i]:
-                confirmed = i + 1
-        if confirmed > self._state:
-            self._fire(_SEES[confirmed], now_s)
+        if required > self._state and track.age_s is not None and track.age_s <= SEEN_S:
+            self._fire(_SEES[required], now_s)  # what was passed must not come nearer in thought
         self._calm = self._calm + 1 if _worst(self._holds, track) < self._state else 0
         if self._calm >= self._release_pings and (
             now_s - self._risen_s >= self._dwell_s[self._state]
@@ -207,9 +200,8 @@ class AlertMachine:
             self._fire(Event.DOUBTS, 0.0)
 
     def _trust(self, track: Track) -> None:
-        """Back from a fault: no dwell, no confirm count; what the track says, now."""
+        """Back from a fault: no dwell; what the track says, now."""
         self._fire(Event.TRUSTS, 0.0)
-        self._streaks = [0, 0, 0, 0]
         required = _worst(self._limits, track)
         if required:
             self._fire(_SEES[required], 0.0)

@@ -1,7 +1,7 @@
 """Whether the sensor can be believed at all: dead, confused, or proven.
 
 A fault is not a distance and not a level; it stands beside them and is announced.
-Four judges, the first that objects gives the fault its name:
+Five judges, the first that objects gives the fault its name:
 
 - *silence*: no believable answer for `fault_after_s`. "Never answered" (a wiring
   mistake) and "stopped answering" (a wire that broke) are different sentences to
@@ -10,6 +10,8 @@ Four judges, the first that objects gives the fault its name:
   a part that answers now and then, sees too little to warn in time.
 - *unreliable*: three of the last eight pings proved nothing. A healthy part
   answers every ping, even if only with "nothing there".
+- *frozen*: ten echo pulses of the same length to the microsecond. Even a wall before
+  someone who stands still is never that exact; a hung part is.
 - *garbage*: five of the last ten pings were echoes that agree with neither the
   tracked object nor the two echoes before them. Two real surfaces alternate; only
   nonsense never repeats.
@@ -35,10 +37,17 @@ WINDOW = 8
 WINDOW_FAULTS = 3
 GARBAGE_WINDOW = 10
 GARBAGE_ORPHANS = 5
+FROZEN_ANSWERS = 10
+FROZEN_S = 1e-6
+"""Ten echo pulses within a microsecond (0.2 mm) of one another: stamps alone jitter by more."""
+COARSE_PULSES, COARSE_SHARE = 20, 0.2
+"""Stamps on a grid of 5 us (pigpio's) repeat more often than this before a standing wearer."""
 COMPANIONS = 2
 COMPANION_M = 0.08
 COMPANION_MPS = 3.0
 COMPANION_MAX_S = 0.25
+FASTEST_MPS = 8.0
+"""A bicycle and the walker towards each other."""
 
 
 class SensorFault(StrEnum):
@@ -52,6 +61,8 @@ class SensorFault(StrEnum):
     LATE_EDGE = "late-edge"
     INTERMITTENT = "intermittent"
     GARBAGE = "garbage"
+    FROZEN = "frozen"
+    """The very same echo over and over: nobody stands that still."""
     SLOW = "slow"
     """Answers come, but too few of them to warn in time."""
     STALE = "stale"
@@ -81,6 +92,10 @@ class Health:
         self._failed: deque[bool] = deque(maxlen=WINDOW)
         self._orphans: deque[bool] = deque(maxlen=GARBAGE_WINDOW)
         self._echoes: deque[Echo] = deque(maxlen=COMPANIONS)
+        self._alike_s: float | None = None
+        self._alike = 0
+        self._runs: deque[int] = deque(maxlen=COARSE_PULSES)
+        """How long the last runs of equal pulses were, but for those that were frozen."""
         self._last_answer_s = 0.0
         self._last_failure: PingFault | None = None
         self.fault: SensorFault | None = None
@@ -136,13 +151,42 @@ class Health:
         self._good_in_a_row = 0 if failed or orphan else self._good_in_a_row + 1
         if isinstance(reading, Echo):
             self._echoes.append(reading)
+        if not failed:
+            self._compare(reading)
+
+    def _compare(self, reading: Reading) -> None:
+        """Count how often the same raw pulse has come; recordings without it tell nothing.
+
+        Nor does a part inside its blind zone, which may give one constant answer, or a
+        time source so coarse that equal pulses are common.
+        """
+        telling = isinstance(reading, Echo) and not reading.too_close
+        echo_s = reading.echo_s if telling else None
+        before_s = self._alike_s
+        if echo_s is not None and before_s is not None and abs(echo_s - before_s) <= FROZEN_S:
+            self._alike += 1
+        else:
+            if before_s is not None and self._alike < FROZEN_ANSWERS:
+                self._runs.append(self._alike)
+            self._alike_s, self._alike = echo_s, 1
+        if self._frozen:
+            self._good_in_a_row = 0
+
+    @property
+    def _frozen(self) -> bool:
+        pulses = sum(self._runs)
+        coarse = pulses >= COARSE_PULSES and pulses - len(self._runs) > COARSE_SHARE * pulses
+        return self._alike >= FROZEN_ANSWERS and not coarse
 
     def _is_orphan(self, echo: Echo) -> bool:
-        return bool(self._echoes) and not any(
+        echoes = self._echoes
+        if not echoes or any(
             abs(echo.distance_m - other.distance_m)
             <= COMPANION_M + COMPANION_MPS * min(echo.t_s - other.t_s, COMPANION_MAX_S)
-            for other in self._echoes
-        )
+            for other in echoes
+        ):
+            return False
+        return len(echoes) < COMPANIONS or not _in_line(echoes[0], echoes[1], echo)
 
     def _objection(self, now_s: float) -> SensorFault | None:
         if now_s >= self._silent_s:
@@ -155,6 +199,8 @@ class Health:
             return self._silence() if in_a_row else SensorFault.INTERMITTENT
         if sum(self._orphans) >= GARBAGE_ORPHANS:
             return SensorFault.GARBAGE
+        if self._frozen:
+            return SensorFault.FROZEN
         return None
 
     def _silence(self) -> SensorFault:
@@ -163,3 +209,13 @@ class Health:
         if self._last_failure in _NAMES:
             return _NAMES[self._last_failure]
         return SensorFault.STOPPED_ANSWERING if self.proven else SensorFault.NEVER_ANSWERED
+
+
+def _in_line(first: Echo, second: Echo, third: Echo) -> bool:
+    """Whether three echoes move as evenly as a bicycle does, though too fast for a walker."""
+    apart_s = second.t_s - first.t_s
+    if apart_s <= 0.0:
+        return False
+    pace_mps = (second.distance_m - first.distance_m) / apart_s
+    expected_m = second.distance_m + pace_mps * (third.t_s - second.t_s)
+    return abs(pace_mps) <= FASTEST_MPS and abs(third.distance_m - expected_m) <= COMPANION_M

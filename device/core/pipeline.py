@@ -55,11 +55,15 @@ class Pipeline:
 
     def step(self, now_s: float, reading: Reading | None) -> Step:
         """Take in one instant; `now_s` never decreases."""
-        if reading is None and now_s < self._judge_s:
-            command = self._player.step(now_s, None)
-        else:
+        judged = reading is not None
+        # Silence is judged at its own instants, also by whoever comes late or left them out,
+        # as a journal does: or the same readings could come to two verdicts.
+        while self._judge_s < now_s or (self._judge_s == now_s and reading is None):
+            self._judge(self._judge_s, None)
+            judged = True
+        if reading is not None:
             self._judge(now_s, reading)
-            command = self._player.step(now_s, self._alert)
+        command = self._player.step(now_s, self._alert if judged else None)
         return Step(now_s, reading, self._track, self._alert, self._player.cue, command)
 
     def _judge(self, now_s: float, reading: Reading | None) -> None:

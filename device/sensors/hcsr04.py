@@ -18,7 +18,7 @@ simple and its clones are not; each rule below is a trap some driver fell into.
 - *Ping as early as is safe*, not every 60 ms: 35 ms after the last trigger, 10 ms
   after the fall, and up to 10 ms of jitter, so that a ghost of the ping before, or
   another device's ping, does not land twice in the same place. In an open field, where
-  ten pings have heard nothing, ten a second are enough and spare the battery: something
+  25 pings have heard nothing, ten a second are enough and spare the battery: something
   new at 4 m is 2.8 s away even at 1.4 m/s, and its first echo brings the full pace back.
 
 Figures: OpenBikeSensor's field notes, the parts' data sheets, measured clones.
@@ -47,7 +47,7 @@ MOST_EDGES = 64
 FORWARD_S = 1.0
 """Edge stamps this close to the clock are on its time base and can be compared with it."""
 BUSY_RETRY_S = 0.02
-IDLE_AFTER = 10
+IDLE_AFTER = 25
 """Pings in a row that heard nothing before the pace is eased."""
 
 
@@ -271,6 +271,7 @@ class HCSR04Twin:
         self._broken_s = 0.0
         self._busy_until_s = 0.0
         self._answered_s = -SLOW_PERIOD_S
+        self._width_s: float | None = None
         self.pings = 0
         bench.line(bench.settings.trigger_pin).watch(self._on_trigger)
 
@@ -314,8 +315,14 @@ class HCSR04Twin:
                 return None
             case Failure.SLOW if t_s - self._answered_s < SLOW_PERIOD_S:
                 return None
+            case Failure.FROZEN if self._width_s is not None:
+                return self._width_s
             case _:
                 self._answered_s = t_s
+        self._width_s = self._heard(t_s)
+        return self._width_s
+
+    def _heard(self, t_s: float) -> float:
         distance_m = self._bench.listen(t_s)
         if distance_m is None:
             return float("inf") if self._bench.no_echo_s is None else self._bench.no_echo_s

@@ -10,7 +10,7 @@ import itertools
 import math
 from typing import NamedTuple
 
-from device.sim.scenario import Obstacle
+from device.sim.scenario import Ground, Obstacle
 
 WALL_LOSS = ((0.0, 0.0), (10.0, 0.05), (20.0, 0.40), (30.0, 0.80), (45.0, 0.95), (60.0, 1.0))
 
@@ -25,6 +25,8 @@ class Return(NamedTuple):
 def place_m(obstacle: Obstacle, t_s: float, walker_m: float) -> tuple[float, float]:
     """(along, across) of an obstacle's centre at `t_s`, metres."""
     moving_s = max(0.0, t_s - obstacle.from_s)
+    if obstacle.every_s is not None:
+        moving_s %= obstacle.every_s
     along_m = obstacle.along_m + obstacle.along_mps * moving_s
     if obstacle.follows:
         along_m += walker_m + obstacle.wander_m * math.sin(math.tau * t_s / obstacle.wander_s)
@@ -59,6 +61,8 @@ def echo(
     """
     along_m, across_m = place_m(obstacle, t_s, sensor_m if walker_m is None else walker_m)
     ahead_m = along_m - sensor_m
+    if obstacle.half_angle_deg is not None:
+        half_angle_deg = min(half_angle_deg, obstacle.half_angle_deg)
     if obstacle.shape == "wall":
         found = _wall(obstacle, ahead_m, heading_deg, half_angle_deg)
     else:
@@ -90,6 +94,14 @@ def _disc(
     if abs((bearing_deg + 180.0) % 360.0 - 180.0) > half_angle_deg + width_deg / 2:
         return None
     return Return(max(0.01, centre_m - obstacle.radius_m), obstacle.loss)
+
+
+def ground_m(ground: Ground, nod_deg: float, half_angle_deg: float) -> float | None:
+    """Where the beam's lower edge, tipped down by `nod_deg`, meets the ground; None if nowhere."""
+    below_deg = half_angle_deg + ground.slope_deg + nod_deg
+    if below_deg <= 0.0:
+        return None
+    return ground.mount_m / math.sin(math.radians(min(90.0, below_deg)))
 
 
 def _interpolate(angle_deg: float) -> float:

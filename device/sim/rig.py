@@ -13,7 +13,8 @@ from device.pins.mock import MockBoard
 from device.profiles import HEEL_LEAD_M
 from device.sensors import Bench, Twin, make_twin
 from device.settings import Settings
-from device.sim.scenario import Scenario
+from device.sim.chance import drawn
+from device.sim.scenario import Scenario, Stall
 from device.sim.world import World
 
 STRIDE_CHECK_S = 0.05
@@ -26,7 +27,8 @@ class Rig:
         self, scenario: Scenario, settings: Settings, seed: int, clock: VirtualClock
     ) -> None:
         """Build the world and solder it to a board on `clock`."""
-        self.scenario = scenario
+        chance = random.Random(f"{seed} chance")
+        scenario = self.scenario = drawn(scenario, settings.alert.profile, chance)
         self._clock = clock
         self.board = MockBoard(clock)
         self.device_rng = random.Random(f"{seed} device")
@@ -51,6 +53,8 @@ class Rig:
                 self._attach(organ, fitted.pin)
         for breakage in scenario.breakages:
             self._book(breakage.at_s, breakage.failure)
+        for stall in scenario.stalls:
+            self._book_stall(stall)
         if scenario.obstacles:
             clock.at(0.0, self._feet, lazy=True)
 
@@ -81,3 +85,7 @@ class Rig:
             self.broken_s = at_s
 
         self._clock.at(at_s, breaks)
+
+    def _book_stall(self, stall: Stall) -> None:
+        # The world goes on inside this sleep; the device, whose wait this runs in, does not.
+        self._clock.at(stall.at_s, lambda: self._clock.sleep(stall.for_s))

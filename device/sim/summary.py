@@ -153,7 +153,8 @@ class Judge:
         """(good, one sentence)."""
         s = self.summary
         broken = _BROKEN.get(self._rig.scenario.expect, _any)(s)
-        for complaint in (_honesty(s), broken):
+        dishonest = None if self._rig.scenario.beyond else _honesty(s)
+        for complaint in (dishonest, broken):
             if complaint is not None:
                 return False, complaint
         return True, _PRAISE[self._rig.scenario.expect](s)

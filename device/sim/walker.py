@@ -47,6 +47,7 @@ class Walker:
     def __init__(self, manner: Manner, at: Callable[[float, Callable[[], None]], None]) -> None:
         """`at` books a callback in the world's time."""
         self._manner = manner
+        self._gait_s = manner.phase / (manner.sway_hz or manner.bob_hz or 1.0)
         self._at = at
         self._stretches: list[Stretch] = []
         self._pulses: deque[float] = deque(maxlen=URGENT_PULSES)
@@ -73,9 +74,20 @@ class Walker:
             return x_m, heading_deg
         m = self._manner
         return (
-            x_m + m.bob_m * math.sin(math.tau * m.bob_hz * t_s),
-            heading_deg + m.sway_deg * math.sin(math.tau * m.sway_hz * t_s),
+            x_m + m.bob_m * math.sin(math.tau * m.bob_hz * (t_s + self._gait_s)),
+            heading_deg + m.sway_deg * math.sin(math.tau * m.sway_hz * (t_s + self._gait_s)),
         )
+
+    def heading_deg(self, t_s: float) -> float:
+        """Degrees turned from straight back at `t_s`, without the trunk's sway."""
+        return self._stretch(t_s).heading(t_s)
+
+    def nod_deg(self, t_s: float) -> float:
+        """Degrees that the trunk tips the sensor down at `t_s`."""
+        m = self._manner
+        if self._stretch(t_s).at(t_s)[1] == 0.0:
+            return 0.0
+        return m.nod_deg * math.sin(math.tau * m.bob_hz * (t_s + self._gait_s))
 
     def feel(self, organ: str, t_s: float, level: float) -> None:
         """The buzzer or the motor changed, at `t_s`, to `level`."""
@@ -103,7 +115,7 @@ class Walker:
         if self.warned_s is None:
             self.warned_s = t_s
             if self._manner.heeds:
-                brake_s = t_s + self._manner.reaction_s
+                brake_s = t_s + (self._manner.reaction_s or 0.0)
                 self._at(brake_s, lambda: self._brake(brake_s))
 
     def _brake(self, t_s: float) -> None:
