@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check format lock bench clean
+.PHONY: run test check evaluate format lock bench clean
 
 run: $(READY)
 	$(BIN)/rearguard simulate wall
@@ -24,6 +24,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs
+
+# The scenario suite against its gates: minutes, not seconds.
+evaluate: $(READY)
+	$(BIN)/rearguard evaluate --seeds 100
 
 format: $(READY)
 	$(BIN)/ruff check --fix

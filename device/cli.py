@@ -20,7 +20,7 @@ from device.errors import ConfigError, RearguardError
 
 if TYPE_CHECKING:
     from device.core.pipeline import Step
-    from device.journal import Writer
+    from device.journal import Recording, Writer
     from device.settings import Settings
     from device.sim.run import Walk
 
@@ -119,6 +119,9 @@ def _parser() -> Parser:
         help="same seed, same world; with --fast the same journal",
     )
     simulate.add_argument("--fast", action="store_true", help="as fast as the computer can")
+    simulate.add_argument(
+        "--unheeded", action="store_true", help="the walker walks on as if nobody had warned"
+    )
     simulate.add_argument("--duration", type=_seconds, metavar="S", help="end after S seconds")
     simulate.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
     simulate.set_defaults(verb=_simulate)
@@ -126,14 +129,33 @@ def _parser() -> Parser:
     replay = verbs.add_parser("replay", help="recorded readings through the same pipeline")
     replay.add_argument("file", metavar="FILE", type=Path, help="a journal or a CSV")
     replay.add_argument("--journal", metavar="OUT", type=Path, help="record the replay")
+    replay.add_argument(
+        "--onsets", action="store_true", help="how soon things were noticed, beside other filters"
+    )
     replay.set_defaults(verb=_replay)
+
+    evaluate = verbs.add_parser("evaluate", help="how good the warnings are, over the whole suite")
+    evaluate.add_argument(
+        "--seeds", type=_some, default=20, metavar="N", help="walk each scenario N times (20)"
+    )
+    evaluate.add_argument(
+        "--first-seed", type=_whole, default=1, metavar="N", help="the seeds begin here (1)"
+    )
+    evaluate.add_argument(
+        "--jobs", type=_some, metavar="N", help="processes at once (one for each processor)"
+    )
+    evaluate.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only this scenario; repeatable"
+    )
+    evaluate.add_argument("--report", metavar="FILE", type=Path, help="an HTML page with pictures")
+    evaluate.set_defaults(verb=_evaluate)
 
     check = verbs.add_parser("check", help="configuration, pins, and what the wearer gets")
     check.set_defaults(verb=_check)
 
-    for verb in (run, simulate, replay, check):
+    for verb in (run, simulate, replay, evaluate, check):
         verb.add_argument("--config", metavar="FILE", help="configuration file")
-    for verb in (simulate, replay, check):
+    for verb in (simulate, replay, evaluate, check):
         verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser
 
@@ -142,6 +164,13 @@ def _whole(text: str) -> int:
     if not text.isdecimal() or len(text) > MOST_DIGITS:
         raise argparse.ArgumentTypeError(f"{text[:40]!r}: give a whole number from 0")
     return int(text)
+
+
+def _some(text: str) -> int:
+    number = _whole(text)
+    if not number:
+        raise argparse.ArgumentTypeError("0: give a whole number from 1")
+    return number
 
 
 def _seconds(text: str) -> float:
@@ -173,6 +202,8 @@ def _simulate(options: argparse.Namespace) -> int:
     settings, _ = _settings(options)
     seed = settings.simulation.seed if options.seed is None else options.seed
     scenario = scenarios.load(options.scenario or settings.simulation.scenario)
+    if options.unheeded:
+        scenario = scenarios.unheeded(scenario)
     if options.duration is not None:
         scenario = scenarios.shortened(scenario, options.duration)
     walk = Walk(scenario, settings, seed, VirtualClock() if options.fast else PacedClock())
@@ -200,10 +231,13 @@ def _list(options: argparse.Namespace) -> int:
     from device.sim import scenario as scenarios
 
     titles = {name: scenarios.load(name).title for name in scenarios.shipped()}
+    variants = {name: found for name in titles if (found := scenarios.variants(name)) != [name]}
     if options.json:
-        print(json.dumps({"scenarios": titles}))
-    else:
-        print("\n".join(f"{name:14} {title}" for name, title in titles.items()))
+        print(json.dumps({"scenarios": titles, "variants": variants}))
+        return GOOD
+    for name, title in titles.items():
+        also = "".join(f"  {full.removeprefix(name)}" for full in variants.get(name, []))
+        print(f"{name:17} {title}{also}")
     return GOOD
 
 
@@ -236,6 +270,8 @@ def _replay(options: argparse.Namespace) -> int:
 
     settings, _ = _settings(options)
     recording = journal.read(options.file, settings)
+    if options.onsets:
+        return _onsets(options, recording, settings)
     recorded_as = recording.settings is not None and options.config is None
     if recording.settings is not None and options.config is None:
         settings = recording.settings
@@ -255,6 +291,35 @@ def _replay(options: argparse.Namespace) -> int:
     kept = _journal_kept(options.journal, writer)
     print(json.dumps(account.figures(str(options.file))) if options.json else account.verdict())
     return GOOD if kept and not account.disagreements else NOT_GOOD
+
+
+def _onsets(options: argparse.Namespace, recording: "Recording", settings: "Settings") -> int:
+    import msgspec
+
+    from device.evaluate import recordings, table
+
+    found = recordings.onsets(recording, settings)
+    if options.json:
+        print(msgspec.json.encode({"file": str(options.file), "onsets": found}).decode())
+    else:
+        print("\n".join(table.recording(found)))
+    return GOOD
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from device.evaluate import command
+
+    settings, _ = _settings(options)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    jobs = options.jobs or os.cpu_count() or 1
+    try:
+        good = command.evaluate(
+            options.only, seeds, settings, jobs, json=options.json, report=options.report
+        )
+    except KeyboardInterrupt:
+        say("rearguard: stopped; nothing was judged")
+        return NOT_GOOD
+    return GOOD if good else NOT_GOOD
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -1,0 +1,61 @@
+"""`rearguard evaluate`: walk the suite, judge it, show it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from device.errors import InputError
+from device.evaluate import gates, suite, table
+from device.evaluate.peers import OURS
+from device.evaluate.progress import bar
+from device.evaluate.rows import as_json, row
+from device.settings import Settings
+
+
+def evaluate(
+    only: Sequence[str],
+    seeds: range,
+    settings: Settings,
+    jobs: int,
+    *,
+    json: bool,
+    report: Path | None,
+) -> bool:
+    """Print the verdict, as text or JSON, write the page; whether every gate is met.
+
+    Raises InputError.
+    """
+    names = suite.chosen(only)
+    if report is not None:
+        _check_writable(report)
+    with bar(len(names) * len(seeds), quiet=json) as progress:
+        done = suite.evaluate(names, seeds, settings, jobs, progress=progress)
+    if report is not None:
+        from device.evaluate.report import page  # noqa: PLC0415 - only who asks pays
+
+        report.write_text(page(done, settings, seeds), encoding="utf-8")
+    total = suite.total(done)
+    verdicts = gates.judge(total)
+    good = not any(verdict.passed is False for verdict in verdicts)
+    rows = [row(part.name, part.tallies[OURS]) for part in done]
+    contenders = [row(name, suite.total(done, name)) for name in done[0].tallies]
+    if json:
+        parts = {"gates": verdicts, "scenarios": rows, "contenders": contenders}
+        print(as_json(good, seeds, **parts, cases=total.cases))
+        return good
+    blocks = (
+        table.scenarios([*rows, row("all", total)]),
+        table.peers(contenders),
+        table.gates(verdicts),
+    )
+    print("\n\n".join("\n".join(block) for block in blocks))
+    print("good: every gate is met" if good else "NOT GOOD: a gate is missed")
+    return good
+
+
+def _check_writable(path: Path) -> None:
+    """Better said now than when the work is done, in vain; what is there stays until then."""
+    try:
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give a file that can be written") from error
