@@ -1,6 +1,7 @@
 """Clocks: virtual time is exact, real time is never early, and a wake is never lost."""
 
 import gc
+import re
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import device
 from device.clock import MonotonicClock, PacedClock, VirtualClock
 
 LATE_S = 2.0
@@ -432,3 +434,12 @@ def test_an_exception_in_a_paced_callback_leaves_the_clock_in_real_time() -> Non
     assert clock.now() > 0.0
     clock.wait_until(clock.now() + 0.005)
     assert clock.now() >= 0.005
+
+
+def test_nothing_in_the_package_looks_at_the_wall_clock() -> None:
+    """A Pi's jumps by an hour when the network tells it the time; no walk may notice."""
+    looks = re.compile(r"\btime\.time(_ns)?\(|\bdatetime\b|\bgmtime\b|\blocaltime\b|\bstrftime\b")
+    package = Path(device.__file__).parent
+    sources = {path.name: path.read_text("utf-8") for path in package.rglob("*.py")}
+    assert len(sources) > 40
+    assert [name for name, text in sources.items() if looks.search(text)] == []

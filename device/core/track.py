@@ -269,17 +269,16 @@ class Tracker:
     def _fit(self) -> None:
         """Fit the last step's echoes; two steps' where they are rough or few."""
         hits = list(self._hits)
-        newest_s = hits[-1].t_s
-        first = 0
-        while hits[first].t_s < newest_s - WINDOW_S:
-            first += 1
-        line = _line(hits)
-        rough = line is not None and line.scatter_m > ROUGH_M
-        if first and (not rough or len(hits) - first >= MANY_HITS):
-            short = _line(hits[first:])
-            if short is not None and short.scatter_m <= ROUGH_M:
-                line = short
-        self._line = line
+        since_s = hits[-1].t_s - WINDOW_S
+        first = next(i for i, hit in enumerate(hits) if hit.t_s >= since_s)
+        short = _line(hits[first:] if first else hits)
+        smooth = short is not None and short.scatter_m <= ROUGH_M
+        if not first or (smooth and len(hits) - first >= MANY_HITS):
+            self._line = short
+            return
+        long = _line(hits)
+        rough = long is not None and long.scatter_m > ROUGH_M
+        self._line = short if smooth and not rough else long
 
     def _rival(self, echo: Echo) -> None:
         """An echo that does not fit: remember it, and see whether its like agree."""

@@ -1,0 +1,65 @@
+"""Renews the figures in docs/evaluation.md and README.md: `python docs/evaluation.py`.
+
+It walks the suite at the seeds that are reported, 1 to 100, which takes some minutes, and writes
+what it finds between the markers in both files.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from device.evaluate import gates, suite, table
+from device.evaluate.figures import Figure
+from device.evaluate.peers import OURS
+from device.evaluate.rows import Row, row
+from device.settings import Settings
+
+SEEDS = range(1, 101)
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    """Walk, and write."""
+    jobs = os.cpu_count() or 1
+    done = suite.evaluate(suite.chosen([]), SEEDS, Settings(), jobs)
+    total = suite.total(done)
+    rows = [row(part.name, part.tallies[OURS]) for part in done]
+    contenders = [row(name, suite.total(done, name)) for name in done[0].tallies]
+    renew(ROOT / "README.md", "peers", markdown(contenders))
+    for name, lines in (
+        ("scenarios", table.scenarios([*rows, row("all", total)])),
+        ("peers", table.peers(contenders)),
+        ("gates", table.gates(gates.judge(total))),
+    ):
+        renew(ROOT / "docs" / "evaluation.md", name, ["```text", *lines, "```"])
+
+
+def markdown(contenders: Sequence[Row]) -> Iterator[str]:
+    """The README's table: misses and false alarms, side by side."""
+    yield "| the same pings, heard by | told in time | false alarms /h | touched all the same |"
+    yield "|---|---|---|---|"
+    for one in contenders:
+        name = f"**{one.name}**" if one.name == OURS else one.name
+        told, alarms = percent(one.recall), one.false_warning_per_h.value or 0.0
+        yield f"| {name} | {told} | {alarms:.1f} | {percent(one.contacts)} |"
+
+
+def percent(figure: Figure) -> str:
+    """A share as people read it."""
+    return "-" if figure.value is None else f"{100 * figure.value:.1f} %"
+
+
+def renew(path: Path, name: str, lines: Sequence[str] | Iterator[str]) -> None:
+    """Put `lines` between the markers called `name`."""
+    begin, end = f"<!-- {name}: python docs/evaluation.py -->", f"<!-- end of {name} -->"
+    body = "\n".join(lines)
+    marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    text = path.read_text("utf-8")
+    if not marked.search(text):
+        raise SystemExit(f"{path}: no markers for {name}")
+    path.write_text(marked.sub(lambda _: f"{begin}\n{body}\n{end}", text), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
