@@ -25,9 +25,11 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs
 
-# The scenario suite against its gates: minutes, not seconds.
+# The scenario suite against its gates, for every profile: minutes, not seconds.
 evaluate: $(READY)
 	$(BIN)/rearguard evaluate --seeds 100
+	$(BIN)/rearguard evaluate --seeds 40 --config config/fit.toml
+	$(BIN)/rearguard evaluate --seeds 40 --config config/rehab.toml
 
 format: $(READY)
 	$(BIN)/ruff check --fix

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from device import __version__, config
-from device.errors import ConfigError, RearguardError
+from device.errors import ConfigError, InputError, RearguardError
 
 if TYPE_CHECKING:
     from device.core.pipeline import Step
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 GOOD, NOT_GOOD, WRONG = 0, 1, 2
 DEBUG = "REARGUARD_DEBUG"
 HELP_WIDTH = 80
+MOST_SEEDS = 100_000
 MOST_DIGITS = 4000
 """Python will not read more."""
 
@@ -168,8 +169,8 @@ def _whole(text: str) -> int:
 
 def _some(text: str) -> int:
     number = _whole(text)
-    if not number:
-        raise argparse.ArgumentTypeError("0: give a whole number from 1")
+    if not 0 < number <= MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text[:40]}: give a whole number, 1 to {MOST_SEEDS}")
     return number
 
 
@@ -270,6 +271,8 @@ def _replay(options: argparse.Namespace) -> int:
 
     settings, _ = _settings(options)
     recording = journal.read(options.file, settings)
+    if options.onsets and options.journal is not None:
+        raise InputError("--onsets decides nothing that a journal could hold; leave --journal out")
     if options.onsets:
         return _onsets(options, recording, settings)
     recorded_as = recording.settings is not None and options.config is None
@@ -307,11 +310,15 @@ def _onsets(options: argparse.Namespace, recording: "Recording", settings: "Sett
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    import signal
+
     from device.evaluate import command
 
     settings, _ = _settings(options)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     jobs = options.jobs or os.cpu_count() or 1
+    # Its children must not outlive it.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         good = command.evaluate(
             options.only, seeds, settings, jobs, json=options.json, report=options.report
@@ -319,6 +326,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say("rearguard: stopped; nothing was judged")
         return NOT_GOOD
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return GOOD if good else NOT_GOOD
 
 

@@ -246,6 +246,11 @@ def test_against_latches_through_any_silence() -> None:
     assert bench.step(seen(0.36)) is State.STOP
 
 
+def test_nonsense_touches_nothing() -> None:
+    bench = Bench().at(State.AGAINST)
+    assert bench.step(Track(), fault=SensorFault.GARBAGE) is State.DANGER
+
+
 def test_under_doubt_the_path_is_never_clear() -> None:
     bench = Bench()
     assert bench.step(Track(), fault=SensorFault.STOPPED_ANSWERING, silent=True) is State.CAUTION

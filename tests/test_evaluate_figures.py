@@ -219,6 +219,11 @@ def fine() -> Tally:
         releases_s=[LIMIT["release"]] * 100,
         wall_onsets_s={level: [LIMIT[key]] * 100 for level, key in enumerate(WALL, start=1)},
         faults_s=[0.3, LIMIT["fault"]],
+        well_s=1000.0,
+        unexcused_warning_s=1000.0 * LIMIT["time_false_warning"],
+        unexcused_caution_s=1000.0 * LIMIT["time_false_caution"],
+        unexcused_fault_s=1000.0 * LIMIT["time_false_fault"],
+        recoveries_s=[0.3, LIMIT["recovery"]],
         false_faults=round(HOURS * LIMIT["false_faults"]),
         clear_while_dead_s=0.0,
         out_of_order=20,
@@ -250,6 +255,10 @@ BEYOND: dict[str, Callable[[Tally], None]] = {
     **{key: slower(key) for key in WALL},
     "fault": lambda tally: tally.faults_s.append(LIMIT["fault"] + 0.01),
     "false_faults": one_more("false_faults"),
+    "time_false_warning": one_more("unexcused_warning_s", 0.1),
+    "time_false_caution": one_more("unexcused_caution_s", 0.1),
+    "time_false_fault": one_more("unexcused_fault_s", 0.1),
+    "recovery": lambda tally: tally.recoveries_s.append(LIMIT["recovery"] + 0.01),
     "clear_while_dead": one_more("clear_while_dead_s", 0.01),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from device.evaluate.human import GRID_S, LISTENED_S, PING_S, SIGHT_M, Need, Person
+from device.evaluate.human import GRID_S, LISTENED_S, PING_S, Need, Person
 from device.profiles import HEEL_LEAD_M, THRESHOLDS, needed_m
 from device.settings import Profile
 from device.sim import scenario as scenarios
@@ -260,18 +260,6 @@ def test_who_walks_away_brakes_too() -> None:
 
 
 # ---------------------------------------------------------------- looking round
-
-
-def test_one_who_looks_round_sees_what_is_in_the_way_within_four_metres() -> None:
-    one = person(wall(6.0, seen_to_m=0.0))
-    assert [one.saw(t_s) for t_s in (0.0, 1.9, 2.1, 5.0)] == [False, False, True, True]
-    assert one.gap_m(2.1) == pytest.approx(3.9)
-    assert SIGHT_M == 4.0
-
-
-def test_one_who_looks_round_sees_nothing_beside_the_way() -> None:
-    assert not person(Obstacle(shape="pole", along_m=2.0, across_m=1.0)).saw(0.0)
-    assert not person().saw(0.0)
 
 
 def test_the_reaction_is_the_walkers_own() -> None:

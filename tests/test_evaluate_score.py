@@ -13,7 +13,7 @@ from device.clock import VirtualClock
 from device.evaluate.human import Need, Person
 from device.evaluate.record import Record, Say, record
 from device.evaluate.score import Tally, at, score, spans, touch
-from device.evaluate.truth import Fact
+from device.evaluate.truth import Fact, Truth
 from device.profiles import HEEL_LEAD_M
 from device.settings import Settings
 from device.sim import scenario as scenarios
@@ -141,10 +141,15 @@ STOPPING_M = 0.5 * 1.0 + 1.0 / (2 * 2.5)
 LAST_S = 4.0 - HEEL_LEAD_M - STOPPING_M
 
 
+def approached(who: Person) -> Record:
+    """A walk towards `who`'s wall, with what is true on it."""
+    return walked(*Truth(who._world, "default").timeline(DURATION_S), who=who)
+
+
 def contact(says: list[Say], who: Person = WALL) -> tuple[float, float] | None:
     need = who.need(DURATION_S)
     assert need is not None
-    return touch(who, need, says)
+    return touch(approached(who), need, says)
 
 
 @pytest.mark.parametrize("signal", [(2, False), (3, False), (4, False), (1, True)])
@@ -165,7 +170,7 @@ def test_who_is_still_reacting_at_the_touch_has_touched(speed_mps: float, before
     who = person(speed_mps=speed_mps, reaction_s=0.9)
     need = who.need(DURATION_S)
     assert need is not None
-    touched = touch(who, need, said((need.touch_s - before_s, 4)))
+    touched = touch(approached(who), need, said((need.touch_s - before_s, 4)))
     assert touched is not None
     assert touched[1] == pytest.approx(speed_mps, abs=0.01)
 
@@ -181,18 +186,19 @@ def test_who_is_not_told_urgently_touches_as_if_there_were_no_device(says: list[
     assert contact(says) == (need.touch_s, need.touch_mps)
 
 
-def test_who_looks_round_and_sees_nothing_walks_on() -> None:
+def test_who_is_warned_for_nothing_walks_on() -> None:
     far = person(10.0)
     assert contact(said((1.0, 3), (2.0, 0)), far) is not None
     assert contact(said((1.0, 3), (2.0, 0), (8.0, 3)), far) is None
+    assert contact(said(Say(1.0, 1, fault=True), (2.0, 0)), far) is None
 
 
-def test_an_alarm_that_lasts_until_something_is_in_sight_counts_from_then() -> None:
+def test_an_alarm_that_lasts_until_there_is_a_reason_counts_from_then() -> None:
     assert contact(said((1.0, 3)), person(10.0)) is None
 
 
 def test_contacts_are_summed_with_how_hard_they_were() -> None:
-    rec = walked(who=WALL)
+    rec = approached(WALL)
     safe, sorry = tally(rec, said((1.0, 3))), tally(rec, said())
     assert (safe.contacts_without, safe.contacts_with, safe.contact_mps) == (1, 0, [])
     assert (sorry.contacts_without, sorry.contacts_with, sorry.contact_mps) == (1, 1, [1.0])
@@ -227,7 +233,7 @@ def test_who_touches_in_the_open_loop_touches_in_the_closed_one(name: str) -> No
         summary = Walk(scenarios.load(name), settings, seed, VirtualClock()).go()
         rec = record(name, settings, seed)
         assert rec.need is not None
-        touched = touch(rec.person, rec.need, rec.says)
+        touched = touch(rec, rec.need, rec.says)
         if touched is not None:
             assert summary.contact_mps is not None
             assert summary.contact_mps >= touched[1] - 0.15
@@ -240,7 +246,7 @@ def test_both_loops_agree_where_the_answer_is_plain() -> None:
             rec = record(name, settings, seed)
             assert rec.need is not None
             summary = Walk(scenarios.load(name), settings, seed, VirtualClock()).go()
-            assert (touch(rec.person, rec.need, rec.says) is not None) is touches
+            assert (touch(rec, rec.need, rec.says) is not None) is touches
             assert (summary.contact_mps is not None) is touches
 
 
@@ -605,3 +611,31 @@ def test_a_need_that_nothing_can_avoid_still_counts_for_recall() -> None:
     assert isinstance(need, Need)
     assert not need.avoidable
     assert tally(walked(who=chased), said((1.0, 3))).met == 1
+
+
+# ---------------------------------------------------------------- time for nothing
+
+
+def test_what_is_shown_for_nothing_is_timed_by_level() -> None:
+    found = tally(walked(), said((2.0, 1), (3.0, 2), (5.0, 0)))
+    assert found.unexcused_caution_s == pytest.approx(3.0)
+    assert found.unexcused_warning_s == pytest.approx(2.0)
+    assert (found.unexcused_fault_s, found.well_s) == (0.0, DURATION_S)
+
+
+def test_a_level_may_linger_a_little_after_its_reason_and_no_longer() -> None:
+    facts = true((5.0, 2), (10.0, 0))
+    brief = tally(walked(*facts), said((5.0, 2), (12.4, 0)))
+    stuck = tally(walked(*facts), said((5.0, 2)))
+    assert brief.unexcused_warning_s == 0.0
+    assert stuck.unexcused_warning_s == pytest.approx(DURATION_S - 12.5)
+
+
+def test_a_fault_that_never_ends_is_timed_and_its_recovery_never_comes() -> None:
+    dead: Spans = [(3.0, 5.0)]
+    good = tally(walked(dead=dead), said(fault(3.2), (5.9, 0)))
+    stuck = tally(walked(dead=dead), said(fault(3.2)))
+    assert (good.recoveries_s, good.unexcused_fault_s) == ([pytest.approx(0.9)], 0.0)
+    assert stuck.recoveries_s == [math.inf]
+    assert stuck.unexcused_fault_s == pytest.approx(DURATION_S - 6.5)
+    assert good.well_s == pytest.approx(DURATION_S - 3.5)

@@ -1,15 +1,18 @@
 """Health: dead, confused and proven are told apart, in time, and trust comes back slowly."""
 
+import math
 import random
 
 import pytest
 
 from device.core.health import (
+    COARSE_S,
     FASTEST_MPS,
     FROZEN_ANSWERS,
     FROZEN_S,
     GARBAGE_WINDOW,
     RECOVERY_ANSWERS,
+    SAME_S,
     Health,
     SensorFault,
 )
@@ -205,9 +208,13 @@ def pulses(widths_s: list[float], start_s: float = 0.55) -> list[Reading]:
     ]
 
 
-def test_ten_pulses_of_one_length_are_frozen_and_nine_are_not() -> None:
+ENOUGH = math.ceil(FROZEN_S / PERIOD_S) + 1
+"""Pulses that span the time after which a part is frozen."""
+
+
+def test_pulses_of_one_length_are_frozen_after_a_while_and_not_before() -> None:
     health = proven()
-    same = pulses([0.006] * FROZEN_ANSWERS)
+    same = pulses([0.006] * ENOUGH)
     assert feed(health, same[:-1]) is None
     assert feed(health, same[-1:]) is SensorFault.FROZEN
 
@@ -217,22 +224,22 @@ def test_a_wall_before_someone_who_stands_still_is_not_frozen() -> None:
     assert feed(proven(), pulses([rng.gauss(0.006, 6e-6) for _ in range(400)])) is None
 
 
-def test_one_other_answer_among_them_shows_that_a_sensor_is_not_frozen() -> None:
+def test_other_answers_among_them_show_that_a_sensor_is_not_frozen() -> None:
     health = proven()
     for i in range(30):
-        same = [0.006] * (FROZEN_ANSWERS - 1) + [0.006 + 5 * FROZEN_S]
+        same = [0.006] * 3 + [0.006 + 5 * SAME_S]
         start_s = 0.55 + i * len(same) * PERIOD_S
         assert feed(health, pulses(same, start_s)) is None
 
 
 def test_a_microsecond_to_and_fro_is_frozen_all_the_same() -> None:
     """Whoever counts the pulse may be off by one."""
-    widths_s = [0.006, 0.006 + 0.9 * FROZEN_S, 0.006 - 0.9 * FROZEN_S] * FROZEN_ANSWERS
+    widths_s = [0.006, 0.006 + 0.9 * SAME_S, 0.006 - 0.9 * SAME_S] * FROZEN_ANSWERS
     assert feed(proven(), pulses(widths_s)) is SensorFault.FROZEN
 
 
 def test_a_slow_drift_is_not_frozen() -> None:
-    widths_s = [0.006 - i * 0.4 * FROZEN_S for i in range(200)]
+    widths_s = [0.006 - i * 0.4 * SAME_S for i in range(200)]
     assert feed(proven(), pulses(widths_s)) is None
 
 
@@ -312,3 +319,7 @@ def test_a_coarse_time_source_is_not_taken_for_a_frozen_part() -> None:
     for i in range(100, len(stamped)):
         alarms += feed(health, [Echo(0.55 + i * PERIOD_S, 1.0, stamped[i])]) is not None
     assert alarms == 0
+    start_s = 0.55 + len(stamped) * PERIOD_S
+    stuck = pulses([stamped[-1] + 1e-3] * math.ceil(COARSE_S / PERIOD_S + 2), start_s)
+    assert feed(health, stuck[:-3]) is None
+    assert feed(health, stuck[-3:]) is SensorFault.FROZEN

@@ -20,6 +20,7 @@ import pytest
 from device import check, journal, profiles
 from device.clock import VirtualClock
 from device.core.pipeline import Step
+from device.core.reading import Echo
 from device.core.track import NEAR_M
 from device.errors import InputError
 from device.failures import Failure
@@ -99,6 +100,34 @@ def one_object(text: str) -> dict[str, Any]:
     return found
 
 
+def test_the_echo_that_architecture_walks_is_the_one_that_raises_danger() -> None:
+    text = (Path(__file__).parent.parent / "ARCHITECTURE.md").read_text("utf-8")
+    told = re.search(
+        r"It is ([\d.]+) s into `simulate wall --seed 1`.*?wall ([\d.]+) m behind.*?"
+        r"after ([\d.]+) ms the line falls.*?Track\(distance_m=([\d.]+), closing_mps=([\d.]+),"
+        r"\s+ttc_s=([\d.]+)\)",
+        text,
+        re.DOTALL,
+    )
+    assert told is not None
+    steps: list[Step] = []
+    summary = Walk(scenario.load("wall"), SETTINGS, 1, VirtualClock()).go([steps.append])
+    step = next(step for step in steps if step.alert.level == "danger")
+    assert isinstance(step.reading, Echo)
+    assert summary.first_danger is not None
+    shown = (
+        step.t_s,
+        summary.first_danger.true_m,
+        1000 * (step.reading.echo_s or 0.0),
+        step.track.distance_m,
+        step.track.closing_mps,
+        step.track.ttc_s,
+    )
+    for value, words in zip(shown, told.groups(), strict=True):
+        places = len(words.partition(".")[2])
+        assert f"{value:.{places}f}" == words
+
+
 # ------------------------------------------------------------------ how the walks end
 
 
@@ -159,6 +188,11 @@ FAULTS = {
     "brown-out": "stopped-answering",
     "gap": "stopped-answering",
     "frozen@wall": "frozen",
+    "failing@garbage": "garbage",
+    "failing@wrong": "noise",
+    "failing@slow": "stopped-answering",
+    "failing@delayed": "stopped-answering",
+    "failing@intermittent": "stopped-answering",
 }
 
 

@@ -660,3 +660,33 @@ def test_whatever_comes_the_track_is_sane(
         assert track.distance_m is None or track.distance_m >= 0.0
         assert (track.distance_m is None) == (track.age_s is None)
         assert track.closing_mps is None or track.distance_m is not None
+
+
+@pytest.mark.parametrize("rider_mps", [4.0, 6.0, 7.5])
+@pytest.mark.parametrize("period_s", [0.04, 0.05])
+def test_a_rider_is_believed_on_the_way(rider_mps: float, period_s: float) -> None:
+    tracker = Tracker(3)
+    steps = range(int(3.5 / (rider_mps * period_s)))
+    echoes = [Echo(i * period_s, 3.9 - rider_mps * i * period_s) for i in steps]
+    believed = believed_after(list(echoes), tracker)
+    assert believed is not None
+    assert echoes[believed].distance_m > 1.0
+
+
+@pytest.mark.parametrize("loss", [0.35, 0.5, 0.65])
+def test_what_stays_at_arms_length_is_believed_however_lossy(loss: float) -> None:
+    for seed in range(40):
+        rng = random.Random(seed)
+        heard: list[Reading] = []
+        for i in range(120):
+            lost = rng.random() < loss
+            heard.append(Nothing(i * 0.05) if lost else Echo(i * 0.05, rng.gauss(0.28, 0.01)))
+        believed = believed_after(heard)
+        assert believed is not None
+        assert believed <= 80
+
+
+def test_what_was_walked_up_to_need_not_stay_at_arms_length() -> None:
+    tracker = Tracker(3)
+    late = [Echo(i * 0.04, 0.46 - 1.4 * i * 0.04) for i in range(4)]
+    assert believed_after(list(late), tracker) is not None

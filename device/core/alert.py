@@ -193,6 +193,8 @@ class AlertMachine:
             self._fire(Event.CALMS, now_s)
 
     def _doubt(self, track: Track, fault: SensorFault) -> None:
+        if fault is SensorFault.GARBAGE and self._state is State.AGAINST:
+            self._fire(Event.FREES, 0.0)  # nonsense touches nothing
         seen = track.age_s is not None and track.age_s <= SEEN_S
         if seen and fault is not SensorFault.GARBAGE and _worst(self._limits, track) == State.STOP:
             self._fire(Event.SEES_STOP, 0.0)

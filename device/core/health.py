@@ -10,7 +10,7 @@ Five judges, the first that objects gives the fault its name:
   a part that answers now and then, sees too little to warn in time.
 - *unreliable*: three of the last eight pings proved nothing. A healthy part
   answers every ping, even if only with "nothing there".
-- *frozen*: ten echo pulses of the same length to the microsecond. Even a wall before
+- *frozen*: echo pulses of the same length to the microsecond, for 0.4 s. Even a wall before
   someone who stands still is never that exact; a hung part is.
 - *garbage*: five of the last ten pings were echoes that agree with neither the
   tracked object nor the two echoes before them. Two real surfaces alternate; only
@@ -37,14 +37,16 @@ WINDOW = 8
 WINDOW_FAULTS = 3
 GARBAGE_WINDOW = 10
 GARBAGE_ORPHANS = 5
-FROZEN_ANSWERS = 10
-FROZEN_S = 1e-6
-"""Ten echo pulses within a microsecond (0.2 mm) of one another: stamps alone jitter by more."""
-COARSE_PULSES, COARSE_SHARE = 20, 0.2
-"""Stamps on a grid of 5 us (pigpio's) repeat more often than this before a standing wearer."""
+FROZEN_ANSWERS, FROZEN_S = 6, 0.39
+SAME_S = 1e-6
+"""So many echo pulses, for so long, within a microsecond (0.2 mm): stamps alone jitter by more."""
+COARSE_PULSES, COARSE_SHARE, COARSE_S = 20, 0.2, 4.0
+"""Stamps on a grid of 5 us (pigpio's) repeat by themselves before a standing wearer; where that
+is seen to happen it takes longer to call a part frozen."""
+LONG_RUN, RUNS = 10, 40
 COMPANIONS = 2
 COMPANION_M = 0.08
-COMPANION_MPS = 3.0
+COMPANION_MPS = 2.2
 COMPANION_MAX_S = 0.25
 FASTEST_MPS = 8.0
 """A bicycle and the walker towards each other."""
@@ -94,8 +96,9 @@ class Health:
         self._echoes: deque[Echo] = deque(maxlen=COMPANIONS)
         self._alike_s: float | None = None
         self._alike = 0
-        self._runs: deque[int] = deque(maxlen=COARSE_PULSES)
-        """How long the last runs of equal pulses were, but for those that were frozen."""
+        self._alike_since_s = 0.0
+        self._runs: deque[int] = deque(maxlen=RUNS)
+        """How long the last runs of equal pulses were."""
         self._last_answer_s = 0.0
         self._last_failure: PingFault | None = None
         self.fault: SensorFault | None = None
@@ -157,26 +160,26 @@ class Health:
     def _compare(self, reading: Reading) -> None:
         """Count how often the same raw pulse has come; recordings without it tell nothing.
 
-        Nor does a part inside its blind zone, which may give one constant answer, or a
-        time source so coarse that equal pulses are common.
+        Nor does a part inside its blind zone, which may give one constant answer.
         """
         telling = isinstance(reading, Echo) and not reading.too_close
         echo_s = reading.echo_s if telling else None
         before_s = self._alike_s
-        if echo_s is not None and before_s is not None and abs(echo_s - before_s) <= FROZEN_S:
+        if echo_s is not None and before_s is not None and abs(echo_s - before_s) <= SAME_S:
             self._alike += 1
         else:
-            if before_s is not None and self._alike < FROZEN_ANSWERS:
-                self._runs.append(self._alike)
-            self._alike_s, self._alike = echo_s, 1
+            if before_s is not None:
+                self._runs.append(min(self._alike, LONG_RUN))
+            self._alike_s, self._alike, self._alike_since_s = echo_s, 1, reading.t_s
         if self._frozen:
             self._good_in_a_row = 0
 
     @property
     def _frozen(self) -> bool:
+        lasted_s = self._last_answer_s - self._alike_since_s
         pulses = sum(self._runs)
         coarse = pulses >= COARSE_PULSES and pulses - len(self._runs) > COARSE_SHARE * pulses
-        return self._alike >= FROZEN_ANSWERS and not coarse
+        return self._alike >= FROZEN_ANSWERS and lasted_s >= (COARSE_S if coarse else FROZEN_S)
 
     def _is_orphan(self, echo: Echo) -> bool:
         echoes = self._echoes

@@ -9,7 +9,7 @@ it has gives the levels it had.
 from msgspec import Struct
 
 from device.core.alert import STILL_MPS, Alert, AlertMachine, State
-from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health
+from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health, SensorFault
 from device.core.reading import Reading
 from device.core.signals import Command, Cue, Player
 from device.core.track import Track, Tracker
@@ -17,6 +17,7 @@ from device.settings import Settings
 
 REJUDGE_S = 0.25
 """How often silence is judged again, so that the alert stays fresh or becomes a fault."""
+MOST_SILENCES = 64
 SLOW_SPAN_PERIODS = 8.0
 SLOW_PERIODS = 2.5
 """Silence of this many periods is a fault in a sensor slower than the usual half second."""
@@ -58,9 +59,13 @@ class Pipeline:
         judged = reading is not None
         # Silence is judged at its own instants, also by whoever comes late or left them out,
         # as a journal does: or the same readings could come to two verdicts.
-        while self._judge_s < now_s or (self._judge_s == now_s and reading is None):
+        for _ in range(MOST_SILENCES):
+            if self._judge_s > now_s or (self._judge_s == now_s and reading is not None):
+                break
             self._judge(self._judge_s, None)
             judged = True
+        else:  # by now everything that silence can do is done
+            self._judge(now_s, None)
         if reading is not None:
             self._judge(now_s, reading)
         command = self._player.step(now_s, self._alert if judged else None)
@@ -71,6 +76,8 @@ class Pipeline:
         track = tracker.at(now_s) if reading is None else tracker.step(now_s, reading)
         doubted = health.fault is not None
         fault = health.step(now_s, reading, tracker.fitted)
+        if fault is SensorFault.GARBAGE:
+            tracker.forget_touch()
         state = machine.step(now_s, reading, track, fault, doubted)
         closing = track.closing_mps is not None and track.closing_mps >= STILL_MPS
         self._track = track

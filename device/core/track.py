@@ -47,6 +47,8 @@ GATE_M = 0.10
 GATE_MPS = 3.0
 GATE_MAX_S = 0.2
 """How far an object may move between two pings: 0.10 m + 3 m/s, for at most 0.2 s."""
+RIDER_MPS = 8.0
+"""How fast a bicycle and the walker come together; nothing goes away that fast."""
 CHANGE_MPS = 2.0
 """How much a known closing speed may change: someone stops, or sets off."""
 ROUGH_GATE = 2.0
@@ -59,9 +61,9 @@ FRESH_S = 0.15
 """Later, the gate is so wide that fitting proves little of the sensor."""
 FAR_M = 1.5
 """Beyond it there is time for one more echo of a new object, and gravel to be told from it."""
-ARM_M, ARM_S, ARM_SHARE = 0.35, 0.3, 0.7
-"""What is first heard nearer than this was not walked up to: an arm, a sleeve, a drop. It
-must stay for a while, and answer most pings, for no warning of it could be in time anyway."""
+ARM_M, ARM_S, ARM_SHARE = 0.35, 0.3, 0.3
+"""What is first heard nearer than this was not walked up to: an arm, a sleeve, a drop. It must
+stay for a while, and answer three pings of ten, for no warning of it could be in time anyway."""
 MOST_PINGS = 14
 FARTHER = (5, 14, LOOSE_M)
 UNHEARD_PINGS = 8
@@ -107,6 +109,10 @@ def time_to_collision_s(distance_m: float, closing_mps: float) -> float:
     return max(0.0, distance_m - HEEL_LEAD_M) / max(closing_mps, LEAST_CLOSING_MPS)
 
 
+_Rule = tuple[int, int, float]
+"""Echoes that must agree, among how many pings, and how steadily, metres."""
+
+
 class _Heard(NamedTuple):
     """An echo, and the number of its ping."""
 
@@ -141,7 +147,6 @@ class Tracker:
         self._away_m = away_m(blind_m)
         self._needed = new_object_pings
         n = new_object_pings
-        # Echoes that must agree, among how many pings, and how steadily they must move.
         self._near_rules = (
             (n, 5, STEADY_M),
             (n + 1, 12, STEADY_M),
@@ -152,7 +157,7 @@ class Tracker:
             (n + 2, 12, STEADY_M),
             (n + 4, 14, LOOSE_M),
         )
-        self._arm_rules = ((n, 14, LOOSE_M),)
+        self._arm_rules = ((n + 1, 14, LOOSE_M),)
         self._gap_s = gap_s
         self._coast_s = max(COAST_S, gap_s)
         self._hits: deque[_Heard] = deque()
@@ -232,6 +237,10 @@ class Tracker:
         self._against = False
         self._line = None
 
+    def forget_touch(self) -> None:
+        """What said so was nonsense."""
+        self._against = False
+
     def _established(self) -> bool:
         lived_s = self._hits[-1].t_s - self._born_s
         return self._born_m > APPROACHED_M or lived_s >= ESTABLISHED_S
@@ -243,9 +252,21 @@ class Tracker:
         _, last_s, last_m = self._hits[-1]
         since_s = min(echo.t_s - last_s, GATE_MAX_S)
         if self._line is None:
-            return abs(echo.distance_m - last_m), _gate_m(since_s)
+            off_m, gate_m = abs(echo.distance_m - last_m), _gate_m(since_s)
+            return min(off_m, self._off_course_m(echo)), gate_m
         # Whose speed is known can only change it.
         return abs(echo.distance_m - self._line.at(echo.t_s)), GATE_M + CHANGE_MPS * since_s
+
+    def _off_course_m(self, echo: Echo) -> float:
+        """How far from where the last two echoes lead: a rider outruns any gate for walkers."""
+        if len(self._hits) < 2:
+            return math.inf
+        _, before_s, before_m = self._hits[-2]
+        _, last_s, last_m = self._hits[-1]
+        if last_s <= before_s:
+            return math.inf
+        pace_mps = (last_m - before_m) / (last_s - before_s)
+        return abs(echo.distance_m - (last_m + pace_mps * (echo.t_s - last_s)))
 
     @property
     def _depth_m(self) -> float:
@@ -299,18 +320,19 @@ class Tracker:
 
     def _believable(self, echo: Echo) -> list[_Heard] | None:
         """The rivals that agree with `echo`, newest first, once there are enough of them."""
-        rules: tuple[tuple[int, int, float], ...]
-        lasting_s = 0.0
         if self._hits and echo.distance_m >= self._hits[-1].distance_m:
             if self._ping - self._hits[-1].ping < UNHEARD_PINGS:
                 return None
-            rules = (FARTHER,)
-        elif echo.distance_m < ARM_M:
-            rules, lasting_s = self._arm_rules, ARM_S
-        elif echo.distance_m < FAR_M:
-            rules = self._near_rules
-        else:
-            rules = self._far_rules
+            return self._first((FARTHER,))
+        if echo.distance_m >= ARM_M:
+            return self._first(self._near_rules if echo.distance_m < FAR_M else self._far_rules)
+        approached = self._first(self._near_rules)
+        if approached is not None and approached[-1].distance_m >= ARM_M:
+            return approached
+        return self._first(self._arm_rules, ARM_S)
+
+    def _first(self, rules: tuple[_Rule, ...], lasting_s: float = 0.0) -> list[_Heard] | None:
+        """What agrees by the first of `rules` that is met."""
         for needed, among, steady_m in rules:
             agreeing = self._agreeing(needed, among, steady_m, lasting_s)
             if agreeing is not None:
@@ -381,7 +403,9 @@ def _agrees(later: list[_Heard], rival: _Heard, steady_m: float) -> bool:
         return True
     _, t_s, distance_m = rival
     _, next_s, next_m = later[-1]
-    if abs(distance_m - next_m) > _gate_m(next_s - t_s):
+    since_s = next_s - t_s
+    nearer_m = distance_m - next_m
+    if not -_gate_m(since_s) <= nearer_m <= GATE_M + RIDER_MPS * min(since_s, GATE_MAX_S):
         return False
     if len(later) == 1 or later[-2].t_s == next_s:
         return True

@@ -48,14 +48,19 @@ def evaluate(
         table.gates(verdicts),
     )
     print("\n\n".join("\n".join(block) for block in blocks))
-    print("good: every gate is met" if good else "NOT GOOD: a gate is missed")
+    measured = [verdict.passed for verdict in verdicts if verdict.passed is not None]
+    words = f"good: {len(measured)} of {len(verdicts)} gates measured, all met"
+    print(words if good else f"NOT GOOD: {measured.count(False)} of {len(verdicts)} gates missed")
     return good
 
 
 def _check_writable(path: Path) -> None:
     """Better said now than when the work is done, in vain; what is there stays until then."""
+    there = path.exists()
     try:
         with path.open("a", encoding="utf-8"):
             pass
+        if not there:
+            path.unlink()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a file that can be written") from error

@@ -1,8 +1,8 @@
 """The simulated wearer: when a stop was needed, and what a warning would have made of it.
 
 The walk is a formula, so what the person would have done need not be simulated again:
-they keep on until the reaction time after the first urgent signal that came while the
-thing was within sight of someone who looks round, then brake evenly. They touch when
+they keep on until the reaction time after the first urgent signal for which there is a
+reason, then brake evenly. They touch when
 the heel, a quarter of a metre behind the trunk, reaches the thing.
 
 Not every touch can be prevented. An approach is *detectable* when a perfect listener
@@ -25,8 +25,6 @@ GRID_S = 0.02
 SPEED_OVER_S = 0.1
 LEAST_TOUCH_MPS = 0.01
 """Slower than this is standing against it."""
-SIGHT_M = 4.0
-"""Someone who looks round and sees nothing nearer than this walks on."""
 HEARD_OFTEN = 8.0
 LISTENED_S = 1.0
 PING_S = 0.04
@@ -81,7 +79,7 @@ class Person:
         gap_m = self._world.gap_to(hazard, t_s)
         return Need(
             round(t_s, 3),
-            SIGHT_M if gap_m is None else round(gap_m, 3),
+            0.0 if gap_m is None else round(gap_m, 3),
             round(self._closing_mps(hazard, t_s), 3),
             touch_s,
             touch_mps,
@@ -110,11 +108,6 @@ class Person:
                 if nearer_m > LEAST_TOUCH_MPS * GRID_S:
                     return round(t_s, 3), round(nearer_m / GRID_S, 3)
         return None
-
-    def saw(self, t_s: float) -> bool:
-        """Whether one who looks round at `t_s` finds something in the way."""
-        gap_m = self._world.gap_m(t_s)
-        return gap_m is not None and gap_m <= SIGHT_M
 
     def _place_m(self, t_s: float, brake_s: float | None) -> float:
         if brake_s is None or t_s <= brake_s:

@@ -32,6 +32,7 @@ class Onsets(Struct, frozen=True):
     real: int
     missed: int
     delays_s: tuple[float, ...]
+    """Of those that were not shown already, from before."""
     spurious: int
 
     @property
@@ -127,11 +128,11 @@ def _compare(
     delays = []
     missed = 0
     for from_s, to_s in episodes:
-        on_s = next((max(a, from_s) for a, b in said if a <= to_s and b > from_s), None)
+        on_s = next((a for a, b in said if a <= to_s and b > from_s), None)
         if on_s is None:
             missed += 1
-        else:
-            delays.append(round(on_s - from_s, 4))
+        elif on_s >= from_s - EARLY_S:
+            delays.append(round(max(0.0, on_s - from_s), 4))
     spurious = sum(
         not any(from_s - EARLY_S <= a <= to_s for from_s, to_s in episodes) for a, _ in said
     )

@@ -30,10 +30,15 @@ class Row(Struct, frozen=True):
     danger_ttc_p50_s: Figure
     false_warning_per_h: Figure
     false_caution_per_h: Figure
+    time_false_warning: Figure
+    """Share of the time with a sensor in order, as the next two."""
+    time_false_caution: Figure
+    time_false_fault: Figure
     flips_per_min: Figure
     hold: Figure
     release_p95_s: Figure
     fault_slowest_s: Figure
+    recovery_slowest_s: Figure
     false_faults_per_h: Figure
     clear_while_dead_s: Figure
     contacts: Figure
@@ -61,10 +66,14 @@ def row(name: str, t: Tally) -> Row:
         percentile(in_danger, 0.50),
         rate(t.false_warning, hours),
         rate(t.false_caution, hours),
+        _of_time(t.unexcused_warning_s, t.well_s),
+        _of_time(t.unexcused_caution_s, t.well_s),
+        _of_time(t.unexcused_fault_s, t.well_s),
         rate(t.flips, minutes),
         Figure(t.held_s / t.due_s, n=t.due_s) if t.due_s else NOTHING,
         percentile(t.releases_s, 0.95),
         largest(t.faults_s),
+        largest(t.recoveries_s),
         rate(t.false_faults, hours),
         seconds(t.clear_while_dead_s, t.out_of_order),
         share(t.contacts_with, t.contacts_without),
@@ -74,6 +83,10 @@ def row(name: str, t: Tally) -> Row:
 
 def _by_level(onsets_s: dict[int, list[float]], p: float) -> dict[str, Figure]:
     return {name: percentile(onsets_s.get(level, []), p) for name, level in LEVELS.items()}
+
+
+def _of_time(seconds_s: float, of_s: float) -> Figure:
+    return Figure(seconds_s / of_s, n=of_s) if of_s else NOTHING
 
 
 def _mean(samples: list[float]) -> Figure:

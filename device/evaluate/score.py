@@ -33,6 +33,8 @@ CAUTION, WARNING, DANGER, STOP = 1, 2, 3, 4
 PLAIN_WALL = 1
 """The suite's first scenario."""
 EXCUSED_S = 0.5
+LINGER_S = 1.5
+"""A level may take so long to be released, one after the other."""
 FLIP_S = 2.0
 GRACE_S = 0.5
 RECOVERY_S = 1.5
@@ -69,6 +71,12 @@ class Tally(Struct):
     wall_onsets_s: dict[int, list[float]] = {}
     """Those before a plain wall met squarely, where nothing excuses a delay."""
     ttc_s: dict[int, list[float]] = {}
+    well_s: float = 0.0
+    """Time walked with a sensor in order, on which the next three are measured."""
+    unexcused_warning_s: float = 0.0
+    unexcused_caution_s: float = 0.0
+    unexcused_fault_s: float = 0.0
+    recoveries_s: list[float] = []
     false_caution: int = 0
     false_warning: int = 0
     flips: int = 0
@@ -113,12 +121,15 @@ def score(name: str, seed: int, record: Record, says: Sequence[Say]) -> Tally:
         _approach(tally, record, need, says, case)
     _onsets(tally, record, heard, end_s)
     _false(tally, record, heard, case)
+    _unexcused(tally, record, heard, end_s)
     _hold_and_release(tally, record, heard, end_s)
     if record.scenario.number == PLAIN_WALL:
         tally.wall_onsets_s = {level: list(onsets) for level, onsets in tally.onsets_s.items()}
     tally.flips = _flips(heard, record.dead + record.blind)
     for from_s, to_s in record.dead:
         _fault(tally, says, from_s, to_s, case)
+        if to_s < record.scenario.duration_s:
+            tally.recoveries_s.append(_lifted(says, to_s, record.scenario.duration_s))
     for from_s, to_s in merged(record.dead + record.blind):
         tally.out_of_order += 1
         clear_s = _clear_s(says, from_s + GRACE_S, to_s)
@@ -144,7 +155,7 @@ def _approach(tally: Tally, record: Record, need: Need, says: Sequence[Say], cas
         tally.undetectable_met += met
     if need.detectable and need.avoidable and need.touch_mps <= EASY_MPS:
         tally.contacts_without += 1
-        touched = touch(record.person, need, says)
+        touched = touch(record, need, says)
         if touched is not None:
             tally.contacts_with += 1
             tally.contact_mps.append(touched[1])
@@ -166,15 +177,20 @@ def _times_left(tally: Tally, person: Person, need: Need, says: Sequence[Say]) -
             tally.ttc_s.setdefault(level, []).append(round(left_s, 3))
 
 
-def touch(person: Person, need: Need, says: Sequence[Say]) -> tuple[float, float] | None:
-    """(when, how fast) the person touches all the same; None when they stop short."""
+def touch(record: Record, need: Need, says: Sequence[Say]) -> tuple[float, float] | None:
+    """(when, how fast) the person touches all the same; None when they stop short.
+
+    They heed a fault, and a warning of something that is there: after one for nothing they
+    look round and walk on.
+    """
+    person, facts = record.person, record.facts
     for say, next_s in spans(says, need.touch_s):
-        urgent = say.fault or (say.level >= WARNING and not say.hushed)
-        if not urgent:
+        urgent = say.level >= WARNING and not say.hushed
+        if not (urgent or say.fault):
             continue
-        seen_s = next((t_s for t_s in _instants(say.t_s, next_s) if person.saw(t_s)), None)
-        if seen_s is not None:
-            return person.touch(seen_s + person.reaction_s, need.touch_s + 3.0)
+        for t_s in _instants(say.t_s, next_s):
+            if say.fault or _excused(facts, t_s) >= WARNING:
+                return person.touch(t_s + person.reaction_s, need.touch_s + 3.0)
     return need.touch_s, need.touch_mps
 
 
@@ -248,6 +264,29 @@ def _false(tally: Tally, record: Record, says: Sequence[Say], case: _Note) -> No
             case(say.t_s, "a false alarm, WARNING or more")
         elif shown < CAUTION and excused < CAUTION:
             case(say.t_s, "a false CAUTION")
+
+
+def _unexcused(tally: Tally, record: Record, says: Sequence[Say], end_s: float) -> None:
+    """Time for which something was shown that nothing real had excused for a while."""
+    unwell = [(a, b + RECOVERY_S) for a, b in record.dead + record.blind]
+    tally.well_s = end_s - _covered_s(unwell, 0.0, end_s)
+    calm_s = LINGER_S + 2 * EXCUSED_S
+    for level in (CAUTION, WARNING):
+        excused = _stretches([(f.t_s, f.excusable >= level) for f in record.facts], end_s)
+        lingering = merged(unwell + [(a - EXCUSED_S, b + calm_s) for a, b in excused])
+        shown = _stretches([(s.t_s, s.level >= level and not s.fault) for s in says], end_s)
+        seconds = sum(b - a - _covered_s(lingering, a, b) for a, b in shown)
+        if level == CAUTION:
+            tally.unexcused_caution_s = seconds
+        else:
+            tally.unexcused_warning_s = seconds
+    faults = _stretches([(s.t_s, s.fault) for s in says], end_s)
+    tally.unexcused_fault_s = sum(b - a - _covered_s(unwell, a, b) for a, b in faults)
+
+
+def _covered_s(spans_s: Sequence[tuple[float, float]], from_s: float, to_s: float) -> float:
+    """How much of a stretch of time `spans_s` cover."""
+    return sum(max(0.0, min(b, to_s) - max(a, from_s)) for a, b in merged(spans_s))
 
 
 def _excused(facts: Sequence[Fact], t_s: float) -> int:
@@ -326,6 +365,14 @@ def _fault(tally: Tally, says: Sequence[Say], from_s: float, to_s: float, case: 
     tally.faults_s.append(round(found_s - from_s, 3))
     if found_s == math.inf:
         case(from_s, "a fault that was never announced")
+
+
+def _lifted(says: Sequence[Say], mended_s: float, end_s: float) -> float:
+    """How long the fault was shown after the sensor was mended."""
+    for say, next_s in spans(says, end_s):
+        if next_s > mended_s and not say.fault:
+            return round(max(0.0, say.t_s - mended_s), 3)
+    return math.inf
 
 
 def _clear_s(says: Sequence[Say], from_s: float, to_s: float) -> float:

@@ -6,7 +6,9 @@ processes there were, and any one of them can be walked again.
 
 import concurrent.futures
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
@@ -110,17 +112,31 @@ def _walked(todo: Sequence[Job], jobs: int) -> Iterator[Done]:
     # Forked children of a process with threads (a progress bar has one) may hang.
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(
-        min(jobs, len(todo)), mp_context=context, initializer=_deaf_to_ctrl_c
+        min(jobs, len(todo)), mp_context=context, initializer=_child
     )
     try:
         yield from pool.map(walk, todo)
-    finally:
+    except BaseException:
+        heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not break this
+        for process in list(pool._processes.values()):  # noqa: SLF001 - public only from 3.14 on
+            process.terminate()
         pool.shutdown(cancel_futures=True)
+        signal.signal(signal.SIGINT, heeded)
+        raise
+    pool.shutdown()
 
 
-def _deaf_to_ctrl_c() -> None:
-    """Ctrl-C is the parent's to answer, once, and not every child's with a traceback."""
+def _child() -> None:
+    """Ctrl-C is the parent's to answer, once; and without a parent there is nothing to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def total(done: Sequence[Done], contender: str = OURS) -> Tally:

@@ -30,7 +30,8 @@ LEGEND = (
     "false/h: WARNING or more, CAUTION   flips: /min   hold: share of WARNING's time   "
     "calm: s until released, p95",
     "fault: s until announced, the slowest   clear: s of CLEAR with a dead sensor   "
-    "contact: with, of those without a device",
+    "contact: touched all the same",
+    "what no device can do well in (a 'beyond' in the scenario) is shown, and is not in the sum",
 )
 
 

@@ -100,11 +100,15 @@ class Truth:
                 yield due, echo.distance_m, closing / SPEED_OVER_S
                 break  # what is heard only now and then, as the trunk sways, excuses and is not due
         gap_m = world.gap_to(obstacle, t_s)
-        if gap_m is not None and abs(world.walker.heading_deg(t_s)) <= FACING_DEG:
+        if gap_m is not None and _turned_deg(world, t_s) <= FACING_DEG:
             # Along the way, not to the edge: someone who steps in from the side comes no nearer.
             before_m = world.ahead_m(obstacle, before_s, world.walker.place(before_s)[0])
             ahead_m = world.ahead_m(obstacle, t_s, world.walker.place(t_s)[0])
             yield False, gap_m, (before_m - ahead_m) / SPEED_OVER_S
+
+
+def _turned_deg(world: World, t_s: float) -> float:
+    return abs((world.walker.heading_deg(t_s) + 180.0) % 360.0 - 180.0)
 
 
 def _level(limits: tuple[Threshold, ...], distance_m: float, closing_mps: float) -> int:

@@ -75,7 +75,7 @@ def echo(
 def _wall(
     obstacle: Obstacle, ahead_m: float, heading_deg: float, half_angle_deg: float
 ) -> Return | None:
-    off_deg = abs(obstacle.angle_deg - heading_deg)
+    off_deg = abs((obstacle.angle_deg - heading_deg + 180.0) % 360.0 - 180.0)
     if off_deg >= WALL_LOSS[-1][0]:
         return None
     square_m = ahead_m * math.cos(math.radians(obstacle.angle_deg))

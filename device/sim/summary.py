@@ -203,6 +203,15 @@ def _praise_warning(s: Summary) -> str:
     return f"warned at {onset.true_m:.2f} m, {onset.needed_m:.2f} m were needed{stopped}"
 
 
+def _praise_any(s: Summary) -> str:
+    """Nothing was expected; what became of the walker is said all the same."""
+    walked = f"{s.duration_s:.0f} s walked"
+    if s.contact_mps is None:
+        return walked
+    warned = "never warned" if s.first_warning is None else "though warned"
+    return f"{walked}; touched at {s.contact_mps:.2f} m/s, {warned}; no warning is promised here"
+
+
 _BROKEN: dict[str, Callable[[Summary], str | None]] = {
     "warning": _warning,
     "fault": _fault,
@@ -212,7 +221,7 @@ _PRAISE: dict[str, Callable[[Summary], str]] = {
     "warning": _praise_warning,
     "fault": lambda s: f"fault ({s.fault}) announced after {s.fault_after_s:.2f} s",
     "quiet": lambda s: f"{s.duration_s:.0f} s without a false warning",
-    "any": lambda s: f"{s.duration_s:.0f} s walked",
+    "any": _praise_any,
 }
 
 
