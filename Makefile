@@ -13,7 +13,7 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include='device/core/*' --fail-under=100
 	$(BIN)/coverage report --skip-covered | tail -n 25

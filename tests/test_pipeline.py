@@ -126,3 +126,13 @@ def test_a_frozen_sensor_is_announced_and_what_it_said_last_is_not_forgotten() -
     assert step.alert.fault is SensorFault.FROZEN
     assert step.cue is Cue.FAULT
     assert step.alert.state is State.DANGER
+
+
+def test_silence_of_a_year_is_a_fault_and_is_judged_at_once() -> None:
+    pipeline = Pipeline(Settings())
+    for i in range(20):
+        pipeline.step(i * PERIOD_S, build("echo", i * PERIOD_S, 2.0))
+    for t_s in (3.2e7, 1e300):
+        step = pipeline.step(t_s, None)
+        assert step.alert.fault is not None
+        assert step.alert.level != "clear"

@@ -690,3 +690,10 @@ def test_what_was_walked_up_to_need_not_stay_at_arms_length() -> None:
     tracker = Tracker(3)
     late = [Echo(i * 0.04, 0.46 - 1.4 * i * 0.04) for i in range(4)]
     assert believed_after(list(late), tracker) is not None
+
+
+def test_two_echoes_of_one_instant_lead_nowhere() -> None:
+    """A recording may give one time to two readings."""
+    tracker = Tracker(1)
+    twice = [Echo(0.0, 1.0), Echo(0.0, 1.0), Echo(0.04, 1.01)]
+    assert feed(tracker, list(twice)).distance_m == pytest.approx(1.0, abs=0.02)
