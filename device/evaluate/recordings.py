@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from device.core.reading import Echo, Reading
 from device.evaluate.figures import Figure, percentile, rate
 from device.evaluate.peers import OURS, ArduPilot, Contender, Gpiozero, MedianOf3, SinglePing, Votes
+from device.evaluate.score import stretches
 from device.journal import Recording
 from device.settings import Settings
 from device.sim import replay
@@ -101,25 +102,12 @@ def _ours(recording: Recording, settings: Settings, threshold_m: float) -> list[
     plain = structs.replace(settings, alert=structs.replace(settings.alert, **limits))
     steps = replay.steps(recording, plain)
     marks = [(step.t_s, step.alert.state > 0 and step.alert.fault is None) for step in steps]
-    return _spans(marks)
+    return stretches(marks, marks[-1][0]) if marks else []
 
 
 def _peer(contender: Contender, readings: Sequence[Reading]) -> list[Span]:
-    return _spans([(reading.t_s, contender(reading) > 0) for reading in readings])
-
-
-def _spans(marks: Sequence[tuple[float, bool]]) -> list[Span]:
-    spans: list[Span] = []
-    since_s: float | None = None
-    for t_s, on in marks:
-        if on and since_s is None:
-            since_s = t_s
-        elif not on and since_s is not None:
-            spans.append((since_s, t_s))
-            since_s = None
-    if since_s is not None:
-        spans.append((since_s, marks[-1][0]))
-    return spans
+    marks = [(reading.t_s, contender(reading) > 0) for reading in readings]
+    return stretches(marks, marks[-1][0]) if marks else []
 
 
 def _compare(

@@ -219,10 +219,11 @@ def _onsets(tally: Tally, record: Record, says: Sequence[Say], end_s: float) -> 
 
 def _due(facts: Sequence[Fact], level: int, end_s: float) -> list[tuple[float, float]]:
     """When `level` is due, (from, to)."""
-    return _stretches([(f.t_s, f.due >= level) for f in facts if f.t_s < end_s], end_s)
+    return stretches([(f.t_s, f.due >= level) for f in facts if f.t_s < end_s], end_s)
 
 
-def _stretches(marks: Sequence[tuple[float, bool]], end_s: float) -> list[tuple[float, float]]:
+def stretches(marks: Sequence[tuple[float, bool]], end_s: float) -> list[tuple[float, float]]:
+    """When the marks are on, (from, to); the last of them until `end_s`."""
     found: list[tuple[float, float]] = []
     since_s: float | None = None
     for t_s, on in marks:
@@ -272,15 +273,15 @@ def _unexcused(tally: Tally, record: Record, says: Sequence[Say], end_s: float) 
     tally.well_s = end_s - _covered_s(unwell, 0.0, end_s)
     calm_s = LINGER_S + 2 * EXCUSED_S
     for level in (CAUTION, WARNING):
-        excused = _stretches([(f.t_s, f.excusable >= level) for f in record.facts], end_s)
+        excused = stretches([(f.t_s, f.excusable >= level) for f in record.facts], end_s)
         lingering = merged(unwell + [(a - EXCUSED_S, b + calm_s) for a, b in excused])
-        shown = _stretches([(s.t_s, s.level >= level and not s.fault) for s in says], end_s)
+        shown = stretches([(s.t_s, s.level >= level and not s.fault) for s in says], end_s)
         seconds = sum(b - a - _covered_s(lingering, a, b) for a, b in shown)
         if level == CAUTION:
             tally.unexcused_caution_s = seconds
         else:
             tally.unexcused_warning_s = seconds
-    faults = _stretches([(s.t_s, s.fault) for s in says], end_s)
+    faults = stretches([(s.t_s, s.fault) for s in says], end_s)
     tally.unexcused_fault_s = sum(b - a - _covered_s(unwell, a, b) for a, b in faults)
 
 
@@ -316,7 +317,7 @@ def _flips(says: Sequence[Say], unwell: Sequence[tuple[float, float]]) -> int:
 def _hold_and_release(tally: Tally, record: Record, says: Sequence[Say], end_s: float) -> None:
     unwell = record.dead + record.blind
     steady = [(f.t_s, f.due >= WARNING and not f.receding) for f in record.facts]
-    for due_s, to_s in _stretches([mark for mark in steady if mark[0] < end_s], end_s):
+    for due_s, to_s in stretches([mark for mark in steady if mark[0] < end_s], end_s):
         from_s = due_s + LASTING_S
         if from_s >= to_s or _overlaps(unwell, from_s - RECOVERY_S, to_s):
             continue
@@ -332,7 +333,7 @@ def _hold_and_release(tally: Tally, record: Record, says: Sequence[Say], end_s: 
 def _releases(record: Record, says: Sequence[Say], end_s: float) -> Iterator[float]:
     """How long WARNING outlived each last excuse of it, seconds."""
     unwell = record.dead + record.blind
-    excused = _stretches([(f.t_s, f.excusable >= WARNING) for f in record.facts], math.inf)
+    excused = stretches([(f.t_s, f.excusable >= WARNING) for f in record.facts], math.inf)
     for from_s, left_s in excused:
         until_s = left_s + CALM_S
         again = any(left_s < next_s <= until_s for next_s, _ in excused)
