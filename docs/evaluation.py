@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from device.evaluate import gates, suite, table
+from device.evaluate import suite, table
+from device.evaluate.command import outcome
 from device.evaluate.figures import Figure
 from device.evaluate.peers import OURS
 from device.evaluate.rows import Row, row
@@ -23,14 +24,12 @@ def main() -> None:
     """Walk, and write."""
     jobs = os.cpu_count() or 1
     done = suite.evaluate(suite.chosen([]), SEEDS, Settings(), jobs)
-    total = suite.total(done)
-    rows = [row(part.name, part.tallies[OURS]) for part in done]
-    contenders = [row(name, suite.total(done, name)) for name in done[0].tallies]
+    total, rows, contenders, verdicts = outcome(done)
     renew(ROOT / "README.md", "peers", markdown(contenders))
     for name, lines in (
         ("scenarios", table.scenarios([*rows, row("all", total)])),
         ("peers", table.peers(contenders)),
-        ("gates", table.gates(gates.judge(total))),
+        ("gates", table.gates(verdicts)),
     ):
         renew(ROOT / "docs" / "evaluation.md", name, ["```text", *lines, "```"])
 

@@ -176,10 +176,12 @@ class Health:
 
     @property
     def _frozen(self) -> bool:
+        if self._alike < FROZEN_ANSWERS:
+            return False  # nearly always, and a ping has no time to spare
         lasted_s = self._last_answer_s - self._alike_since_s
         pulses = sum(self._runs)
         coarse = pulses >= COARSE_PULSES and pulses - len(self._runs) > COARSE_SHARE * pulses
-        return self._alike >= FROZEN_ANSWERS and lasted_s >= (COARSE_S if coarse else FROZEN_S)
+        return lasted_s >= (COARSE_S if coarse else FROZEN_S)
 
     def _is_orphan(self, echo: Echo) -> bool:
         echoes = self._echoes

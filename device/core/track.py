@@ -131,6 +131,10 @@ class _Line(NamedTuple):
     unsure_mps: float
     """Standard error of the closing speed."""
 
+    @property
+    def rough(self) -> bool:
+        return self.scatter_m > ROUGH_M
+
     def at(self, t_s: float) -> float:
         return self.mean_m - self.closing_mps * (t_s - self.mean_s)
 
@@ -224,7 +228,7 @@ class Tracker:
         """How near it may be: its front, where it is rough; where it was heard last, else."""
         # Someone who sets off is nearer than the line through the last half second says.
         recent_m = sorted(hit.distance_m for hit in list(self._hits)[-3:])[1]
-        if line.scatter_m <= ROUGH_M:
+        if not line.rough:
             return min(line_m, recent_m)
         if line_m > FAR_M:
             return line_m  # gravel at the edge of hearing need not be as near as its nearest stone
@@ -272,7 +276,7 @@ class Tracker:
     def _depth_m(self) -> float:
         """What is rough is heard at any of its depths."""
         line = self._line
-        return 0.0 if line is None or line.scatter_m <= ROUGH_M else ROUGH_GATE * line.scatter_m
+        return ROUGH_GATE * line.scatter_m if line is not None and line.rough else 0.0
 
     def _hit(self, echo: Echo) -> None:
         hits = self._hits
@@ -293,13 +297,12 @@ class Tracker:
         since_s = hits[-1].t_s - WINDOW_S
         first = next(i for i, hit in enumerate(hits) if hit.t_s >= since_s)
         short = _line(hits[first:] if first else hits)
-        smooth = short is not None and short.scatter_m <= ROUGH_M
+        smooth = short is not None and not short.rough
         if not first or (smooth and len(hits) - first >= MANY_HITS):
             self._line = short
             return
         long = _line(hits)
-        rough = long is not None and long.scatter_m > ROUGH_M
-        self._line = short if smooth and not rough else long
+        self._line = long if not smooth or (long is not None and long.rough) else short
 
     def _rival(self, echo: Echo) -> None:
         """An echo that does not fit: remember it, and see whether its like agree."""

@@ -2,13 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from device.errors import InputError
 from device.evaluate import gates, suite, table
+from device.evaluate.gates import Verdict
 from device.evaluate.peers import OURS
 from device.evaluate.progress import bar
-from device.evaluate.rows import as_json, row
+from device.evaluate.rows import Row, as_json, row
+from device.evaluate.score import Tally
+from device.evaluate.suite import Done
 from device.settings import Settings
+
+
+class Outcome(NamedTuple):
+    """What a suite came to, ready to be shown."""
+
+    total: Tally
+    rows: list[Row]
+    """A scenario each, ours."""
+    contenders: list[Row]
+    verdicts: list[Verdict]
+
+
+def outcome(done: Sequence[Done]) -> Outcome:
+    """Sum and judge; `done` must not be empty."""
+    whole = suite.total(done)
+    return Outcome(
+        whole,
+        [row(part.name, part.tallies[OURS]) for part in done],
+        [row(name, suite.total(done, name)) for name in done[0].tallies],
+        gates.judge(whole),
+    )
 
 
 def evaluate(
@@ -33,11 +58,8 @@ def evaluate(
         from device.evaluate.report import page  # noqa: PLC0415 - only who asks pays
 
         report.write_text(page(done, settings, seeds), encoding="utf-8")
-    total = suite.total(done)
-    verdicts = gates.judge(total)
+    total, rows, contenders, verdicts = outcome(done)
     good = not any(verdict.passed is False for verdict in verdicts)
-    rows = [row(part.name, part.tallies[OURS]) for part in done]
-    contenders = [row(name, suite.total(done, name)) for name in done[0].tallies]
     if json:
         parts = {"gates": verdicts, "scenarios": rows, "contenders": contenders}
         print(as_json(good, seeds, **parts, cases=total.cases))

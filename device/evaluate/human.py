@@ -2,14 +2,14 @@
 
 The walk is a formula, so what the person would have done need not be simulated again:
 they keep on until the reaction time after the first urgent signal for which there is a
-reason, then brake evenly. They touch when
-the heel, a quarter of a metre behind the trunk, reaches the thing.
+reason, then brake evenly. They touch when the heel, a quarter of a metre behind the trunk,
+reaches the thing.
 
 Not every touch can be prevented. An approach is *detectable* when a perfect listener
 hears the thing at least eight times, coming nearer, in the last second before a warning
-is needed: three echoes prove an object, and a quarter of a second more tells its speed. And it is
-*avoidable* when someone who brakes at the instant of need does not touch: a cyclist
-does not stop because the walker does.
+is needed: three echoes prove an object, and a quarter of a second more tells its speed.
+And it is *avoidable* when someone who brakes at the instant of need does not touch: a
+cyclist does not stop because the walker does.
 """
 
 import math
@@ -22,7 +22,6 @@ from device.sim.scenario import Obstacle
 from device.sim.world import HALF_WIDTH_M, World
 
 GRID_S = 0.02
-SPEED_OVER_S = 0.1
 LEAST_TOUCH_MPS = 0.01
 """Slower than this is standing against it."""
 HEARD_OFTEN = 8.0
@@ -71,7 +70,7 @@ class Person:
         t_s = touch_s
         while t_s > 0.0:
             gap_m = self._world.gap_to(hazard, t_s)
-            closing_mps = max(0.0, self._closing_mps(hazard, t_s))
+            closing_mps = max(0.0, self._world.closing_mps(hazard, t_s))
             if gap_m is None or gap_m > needed_m(self._profile, closing_mps):
                 break
             t_s -= GRID_S
@@ -80,7 +79,7 @@ class Person:
         return Need(
             round(t_s, 3),
             0.0 if gap_m is None else round(gap_m, 3),
-            round(self._closing_mps(hazard, t_s), 3),
+            round(self._world.closing_mps(hazard, t_s), 3),
             touch_s,
             touch_mps,
             round(self._heard(hazard, t_s), 1),
@@ -117,13 +116,6 @@ class Person:
         slowing = self._braking_mps2 if speed_mps > 0 else -self._braking_mps2
         return x_m + speed_mps * for_s - slowing * for_s * for_s / 2
 
-    def _closing_mps(self, hazard: Obstacle, t_s: float) -> float:
-        """How fast the way to it shrinks, for someone who was never warned."""
-        world, before_s = self._world, t_s - SPEED_OVER_S
-        before_m = world.ahead_m(hazard, before_s, world.walker.place(before_s)[0])
-        ahead_m = world.ahead_m(hazard, t_s, world.walker.place(t_s)[0])
-        return (before_m - ahead_m) / SPEED_OVER_S
-
     def _hazard(self, touch_s: float) -> Obstacle:
         """What is touched then."""
         return self._nearest(touch_s, self._world.walker.place(touch_s)[0])
@@ -152,4 +144,4 @@ class Person:
         """
         gap_m = self._world.gap_to(hazard, t_s)
         stop_m = THRESHOLDS[self._profile][3].distance_m
-        return self._closing_mps(hazard, t_s) > 0.0 or (gap_m is not None and gap_m <= stop_m)
+        return self._world.closing_mps(hazard, t_s) > 0.0 or (gap_m is not None and gap_m <= stop_m)

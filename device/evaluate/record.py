@@ -15,6 +15,7 @@ from device.core.alert import State
 from device.core.pipeline import Step
 from device.core.reading import Reading
 from device.evaluate.human import Need, Person
+from device.evaluate.spans import Span, stretches
 from device.evaluate.truth import Fact, Truth, blind_spans
 from device.failures import Failure
 from device.settings import Settings
@@ -45,9 +46,9 @@ class Record(Struct, frozen=True):
     readings: list[Reading]
     says: list[Say]
     facts: list[Fact]
-    dead: list[tuple[float, float]]
+    dead: list[Span]
     """When the sensor was broken, (from, to) in seconds."""
-    blind: list[tuple[float, float]]
+    blind: list[Span]
     need: Need | None
     person: Person
 
@@ -91,15 +92,7 @@ def record(
     )
 
 
-def _dead_spans(scenario: Scenario) -> list[tuple[float, float]]:
-    spans: list[tuple[float, float]] = []
-    since_s: float | None = None
-    for breakage in sorted(scenario.breakages, key=lambda b: b.at_s):
-        if breakage.failure is not Failure.OK:
-            since_s = breakage.at_s if since_s is None else since_s
-        elif since_s is not None:
-            spans.append((since_s, breakage.at_s))
-            since_s = None
-    if since_s is not None:
-        spans.append((since_s, scenario.duration_s))
-    return spans
+def _dead_spans(scenario: Scenario) -> list[Span]:
+    ordered = sorted(scenario.breakages, key=lambda breakage: breakage.at_s)
+    marks = [(breakage.at_s, breakage.failure is not Failure.OK) for breakage in ordered]
+    return stretches(marks, scenario.duration_s)

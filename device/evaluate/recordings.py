@@ -14,8 +14,9 @@ from msgspec import Struct, structs
 from device.core.reading import Echo, Reading
 from device.evaluate.figures import Figure, percentile, rate
 from device.evaluate.peers import OURS, ArduPilot, Contender, Gpiozero, MedianOf3, SinglePing, Votes
-from device.evaluate.score import stretches
+from device.evaluate.spans import Span, stretches
 from device.journal import Recording
+from device.profiles import LEVELS
 from device.settings import Settings
 from device.sim import replay
 
@@ -76,9 +77,6 @@ def _peers(threshold_m: float) -> dict[str, Contender]:
     }
 
 
-Span = tuple[float, float]
-
-
 def _real(readings: Sequence[Reading], threshold_m: float) -> list[Span]:
     """When something really was within the threshold, (from, to) in seconds."""
     within = [isinstance(r, Echo) and r.distance_m <= threshold_m for r in readings]
@@ -97,8 +95,8 @@ def _real(readings: Sequence[Reading], threshold_m: float) -> list[Span]:
 
 
 def _ours(recording: Recording, settings: Settings, threshold_m: float) -> list[Span]:
-    limits = {f"{level}_ttc_s": 0.0 for level in ("caution", "warning", "danger", "stop")}
-    limits |= {f"{level}_m": threshold_m for level in ("caution", "warning", "danger", "stop")}
+    limits = {f"{level}_ttc_s": 0.0 for level in LEVELS}
+    limits |= {f"{level}_m": threshold_m for level in LEVELS}
     plain = structs.replace(settings, alert=structs.replace(settings.alert, **limits))
     steps = replay.steps(recording, plain)
     marks = [(step.t_s, step.alert.state > 0 and step.alert.fault is None) for step in steps]

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from device.evaluate.figures import NOTHING, Figure, largest, percentile, rate, seconds, share
 from device.evaluate.score import DANGER, WARNING, Tally
+from device.profiles import LEVELS
 
 HOUR_S, MINUTE_S = 3600.0, 60.0
-LEVELS = {"caution": 1, "warning": 2, "danger": 3, "stop": 4}
 
 
 class Row(Struct, frozen=True):
@@ -82,7 +82,9 @@ def row(name: str, t: Tally) -> Row:
 
 
 def _by_level(onsets_s: dict[int, list[float]], p: float) -> dict[str, Figure]:
-    return {name: percentile(onsets_s.get(level, []), p) for name, level in LEVELS.items()}
+    return {
+        name: percentile(onsets_s.get(level, []), p) for level, name in enumerate(LEVELS, start=1)
+    }
 
 
 def _of_time(seconds_s: float, of_s: float) -> Figure:

@@ -27,7 +27,8 @@ from msgspec import Struct
 from device.core.track import time_to_collision_s
 from device.evaluate.human import Need, Person
 from device.evaluate.record import Record, Say
-from device.evaluate.truth import Fact, merged
+from device.evaluate.spans import covered_s, merged, overlaps, stretches
+from device.evaluate.truth import Fact
 
 CAUTION, WARNING, DANGER, STOP = 1, 2, 3, 4
 PLAIN_WALL = 1
@@ -129,7 +130,8 @@ def score(name: str, seed: int, record: Record, says: Sequence[Say]) -> Tally:
     for from_s, to_s in record.dead:
         _fault(tally, says, from_s, to_s, case)
         if to_s < record.scenario.duration_s:
-            tally.recoveries_s.append(_lifted(says, to_s, record.scenario.duration_s))
+            trusted_s = _reached(says, to_s, record.scenario.duration_s, lambda s: not s.fault)
+            tally.recoveries_s.append(round(trusted_s - to_s, 3))
     for from_s, to_s in merged(record.dead + record.blind):
         tally.out_of_order += 1
         clear_s = _clear_s(says, from_s + GRACE_S, to_s)
@@ -205,16 +207,20 @@ def _onsets(tally: Tally, record: Record, says: Sequence[Say], end_s: float) -> 
     for level in (CAUTION, WARNING, DANGER, STOP):
         owed = _due(record.facts, level, end_s)
         for from_s, to_s in owed:
-            if _overlaps(record.dead + record.blind, from_s - RECOVERY_S, to_s):
+            if overlaps(record.dead + record.blind, from_s - RECOVERY_S, to_s):
                 continue
             if any(from_s - LASTING_S <= until_s < from_s for _, until_s in owed):
                 continue  # it was due a moment ago
-            shown_s = _first(says, level, from_s, to_s)
+            shown_s = _reached(says, from_s, to_s, _at_least(level))
             touched = record.need is not None and to_s == end_s  # and nothing excuses any more
-            if shown_s is not None:
+            if shown_s < math.inf:
                 tally.onsets_s.setdefault(level, []).append(round(shown_s - from_s, 3))
             elif touched or to_s - from_s >= LASTING_S:
                 tally.onsets_s.setdefault(level, []).append(math.inf)
+
+
+def _at_least(level: int) -> Callable[[Say], bool]:
+    return lambda say: say.level >= level or say.fault
 
 
 def _due(facts: Sequence[Fact], level: int, end_s: float) -> list[tuple[float, float]]:
@@ -222,32 +228,24 @@ def _due(facts: Sequence[Fact], level: int, end_s: float) -> list[tuple[float, f
     return stretches([(f.t_s, f.due >= level) for f in facts if f.t_s < end_s], end_s)
 
 
-def stretches(marks: Sequence[tuple[float, bool]], end_s: float) -> list[tuple[float, float]]:
-    """When the marks are on, (from, to); the last of them until `end_s`."""
-    found: list[tuple[float, float]] = []
-    since_s: float | None = None
-    for t_s, on in marks:
-        if on and since_s is None:
-            since_s = t_s
-        elif not on and since_s is not None:
-            found.append((since_s, t_s))
-            since_s = None
-    if since_s is not None:
-        found.append((since_s, end_s))
-    return found
-
-
-def _first(says: Sequence[Say], level: int, from_s: float, to_s: float) -> float | None:
-    for say, next_s in spans(says, to_s):
-        if next_s > from_s and (say.level >= level or say.fault):
-            return max(say.t_s, from_s)
-    return None
+def _reached(
+    says: Sequence[Say], from_s: float, to_s: float, shows: Callable[[Say], bool]
+) -> float:
+    """The first instant between the two at which what is said `shows` it; inf if none."""
+    return next(
+        (
+            max(say.t_s, from_s)
+            for say, next_s in spans(says, to_s)
+            if next_s > from_s and shows(say)
+        ),
+        math.inf,
+    )
 
 
 def _false(tally: Tally, record: Record, says: Sequence[Say], case: _Note) -> None:
     unwell = record.dead + record.blind
     for before, say in itertools.pairwise(says):
-        if _overlaps(unwell, say.t_s - RECOVERY_S, say.t_s):
+        if overlaps(unwell, say.t_s - RECOVERY_S, say.t_s):
             continue
         if say.fault and not before.fault:
             tally.false_faults += 1
@@ -270,24 +268,19 @@ def _false(tally: Tally, record: Record, says: Sequence[Say], case: _Note) -> No
 def _unexcused(tally: Tally, record: Record, says: Sequence[Say], end_s: float) -> None:
     """Time for which something was shown that nothing real had excused for a while."""
     unwell = [(a, b + RECOVERY_S) for a, b in record.dead + record.blind]
-    tally.well_s = end_s - _covered_s(unwell, 0.0, end_s)
+    tally.well_s = end_s - covered_s(unwell, 0.0, end_s)
     calm_s = LINGER_S + 2 * EXCUSED_S
     for level in (CAUTION, WARNING):
         excused = stretches([(f.t_s, f.excusable >= level) for f in record.facts], end_s)
         lingering = merged(unwell + [(a - EXCUSED_S, b + calm_s) for a, b in excused])
         shown = stretches([(s.t_s, s.level >= level and not s.fault) for s in says], end_s)
-        seconds = sum(b - a - _covered_s(lingering, a, b) for a, b in shown)
+        seconds = sum(b - a - covered_s(lingering, a, b) for a, b in shown)
         if level == CAUTION:
             tally.unexcused_caution_s = seconds
         else:
             tally.unexcused_warning_s = seconds
     faults = stretches([(s.t_s, s.fault) for s in says], end_s)
-    tally.unexcused_fault_s = sum(b - a - _covered_s(unwell, a, b) for a, b in faults)
-
-
-def _covered_s(spans_s: Sequence[tuple[float, float]], from_s: float, to_s: float) -> float:
-    """How much of a stretch of time `spans_s` cover."""
-    return sum(max(0.0, min(b, to_s) - max(a, from_s)) for a, b in merged(spans_s))
+    tally.unexcused_fault_s = sum(b - a - covered_s(unwell, a, b) for a, b in faults)
 
 
 def _excused(facts: Sequence[Fact], t_s: float) -> int:
@@ -306,7 +299,7 @@ def _flips(says: Sequence[Say], unwell: Sequence[tuple[float, float]]) -> int:
         (say.t_s, say.level > before.level)
         for before, say in itertools.pairwise(says)
         if say.level != before.level
-        and not (say.fault or before.fault or _overlaps(unwell, say.t_s - RECOVERY_S, say.t_s))
+        and not (say.fault or before.fault or overlaps(unwell, say.t_s - RECOVERY_S, say.t_s))
     ]
     return sum(
         up != was_up and t_s - was_s <= FLIP_S
@@ -319,7 +312,7 @@ def _hold_and_release(tally: Tally, record: Record, says: Sequence[Say], end_s: 
     steady = [(f.t_s, f.due >= WARNING and not f.receding) for f in record.facts]
     for due_s, to_s in stretches([mark for mark in steady if mark[0] < end_s], end_s):
         from_s = due_s + LASTING_S
-        if from_s >= to_s or _overlaps(unwell, from_s - RECOVERY_S, to_s):
+        if from_s >= to_s or overlaps(unwell, from_s - RECOVERY_S, to_s):
             continue
         tally.due_s += to_s - from_s
         for say, next_s in spans(says, to_s):
@@ -338,16 +331,9 @@ def _releases(record: Record, says: Sequence[Say], end_s: float) -> Iterator[flo
         until_s = left_s + CALM_S
         again = any(left_s < next_s <= until_s for next_s, _ in excused)
         shown = any(s.level >= WARNING and to_s > from_s for s, to_s in spans(says, left_s))
-        if until_s > end_s or again or not shown or _overlaps(unwell, left_s - RECOVERY_S, until_s):
+        if until_s > end_s or again or not shown or overlaps(unwell, left_s - RECOVERY_S, until_s):
             continue
-        calm_s = next(
-            (
-                max(say.t_s, left_s)
-                for say, to_s in spans(says, end_s)
-                if to_s > left_s and say.level < WARNING
-            ),
-            math.inf,
-        )
+        calm_s = _reached(says, left_s, end_s, lambda say: say.level < WARNING)
         yield calm_s - left_s
 
 
@@ -355,25 +341,10 @@ def _releases(record: Record, says: Sequence[Say], end_s: float) -> Iterator[flo
 
 
 def _fault(tally: Tally, says: Sequence[Say], from_s: float, to_s: float, case: _Note) -> None:
-    found_s = next(
-        (
-            max(say.t_s, from_s)
-            for say, next_s in spans(says, to_s)
-            if next_s > from_s and say.fault
-        ),
-        math.inf,
-    )
+    found_s = _reached(says, from_s, to_s, lambda say: say.fault)
     tally.faults_s.append(round(found_s - from_s, 3))
     if found_s == math.inf:
         case(from_s, "a fault that was never announced")
-
-
-def _lifted(says: Sequence[Say], mended_s: float, end_s: float) -> float:
-    """How long the fault was shown after the sensor was mended."""
-    for say, next_s in spans(says, end_s):
-        if next_s > mended_s and not say.fault:
-            return round(max(0.0, say.t_s - mended_s), 3)
-    return math.inf
 
 
 def _clear_s(says: Sequence[Say], from_s: float, to_s: float) -> float:
@@ -402,7 +373,3 @@ def spans(says: Sequence[Say], end_s: float) -> Iterable[tuple[Say, float]]:
         if say.t_s >= end_s:
             return
         yield say, min(end_s, says[i + 1].t_s if i + 1 < len(says) else end_s)
-
-
-def _overlaps(many: Sequence[tuple[float, float]], from_s: float, to_s: float) -> bool:
-    return any(a < to_s and b > from_s for a, b in many)

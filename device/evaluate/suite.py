@@ -39,6 +39,8 @@ class Done(Struct):
 
     name: str
     tallies: dict[str, Tally]
+    counted: bool = True
+    """In the sums; not when it is beyond any device of this kind."""
 
 
 def walk(job: Job) -> Done:
@@ -96,7 +98,7 @@ def evaluate(
         for name in names
         for i in range(0, len(seeds), BATCH)
     ]
-    done = {name: Done(name, {}) for name in names}
+    done = {name: Done(name, {}, not scenarios.load(name).beyond) for name in names}
     for job, part in zip(todo, _walked(todo, jobs), strict=True):
         for contender, tally in part.tallies.items():
             done[part.name].tallies.setdefault(contender, Tally()).add(tally)
@@ -143,6 +145,6 @@ def total(done: Sequence[Done], contender: str = OURS) -> Tally:
     """All scenarios summed, but for those that are beyond any device of this kind."""
     tally = Tally()
     for part in done:
-        if not scenarios.load(part.name).beyond:
+        if part.counted:
             tally.add(part.tallies.get(contender, Tally()))
     return tally

@@ -11,18 +11,19 @@ what is excusable is a false alarm.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from device.core.track import time_to_collision_s
+from device.evaluate.spans import merged
 from device.profiles import THRESHOLDS, Threshold
 from device.settings import Profile
+from device.sim.obstacles import off_deg
 from device.sim.scenario import Obstacle
-from device.sim.world import World
+from device.sim.world import SPEED_OVER_S, World
 
 GRID_S = 0.1
 FINE_S = 0.001
-SPEED_OVER_S = 0.1
 HEARD_LOSS = 0.66
 FORGIVEN_SHARE, FORGIVEN_M, FORGIVEN_TTC = 1.10, 0.10, 1.30
 RECEDING_MPS = -0.15
@@ -100,15 +101,9 @@ class Truth:
                 yield due, echo.distance_m, closing / SPEED_OVER_S
                 break  # what is heard only now and then, as the trunk sways, excuses and is not due
         gap_m = world.gap_to(obstacle, t_s)
-        if gap_m is not None and _turned_deg(world, t_s) <= FACING_DEG:
+        if gap_m is not None and off_deg(world.walker.heading_deg(t_s)) <= FACING_DEG:
             # Along the way, not to the edge: someone who steps in from the side comes no nearer.
-            before_m = world.ahead_m(obstacle, before_s, world.walker.place(before_s)[0])
-            ahead_m = world.ahead_m(obstacle, t_s, world.walker.place(t_s)[0])
-            yield False, gap_m, (before_m - ahead_m) / SPEED_OVER_S
-
-
-def _turned_deg(world: World, t_s: float) -> float:
-    return abs((world.walker.heading_deg(t_s) + 180.0) % 360.0 - 180.0)
+            yield False, gap_m, world.closing_mps(obstacle, t_s)
 
 
 def _level(limits: tuple[Threshold, ...], distance_m: float, closing_mps: float) -> int:
@@ -129,14 +124,3 @@ def blind_spans(world: World, duration_s: float) -> list[tuple[float, float]]:
             spans.append((from_s, min(from_s + phantom.for_s, duration_s)))
             from_s = math.inf if phantom.every_s is None else from_s + phantom.every_s
     return merged(spans)
-
-
-def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The same time, each moment once, in order."""
-    found: list[tuple[float, float]] = []
-    for from_s, to_s in sorted(spans):
-        if found and from_s <= found[-1][1]:
-            found[-1] = (found[-1][0], max(to_s, found[-1][1]))
-        else:
-            found.append((from_s, to_s))
-    return found

@@ -22,6 +22,11 @@ class Return(NamedTuple):
     loss: float
 
 
+def off_deg(angle_deg: float) -> float:
+    """How far an angle is from straight on, 0 to 180 degrees, however often it went round."""
+    return abs((angle_deg + 180.0) % 360.0 - 180.0)
+
+
 def place_m(obstacle: Obstacle, t_s: float, walker_m: float) -> tuple[float, float]:
     """(along, across) of an obstacle's centre at `t_s`, metres."""
     moving_s = max(0.0, t_s - obstacle.from_s)
@@ -75,12 +80,12 @@ def echo(
 def _wall(
     obstacle: Obstacle, ahead_m: float, heading_deg: float, half_angle_deg: float
 ) -> Return | None:
-    off_deg = abs((obstacle.angle_deg - heading_deg + 180.0) % 360.0 - 180.0)
-    if off_deg >= WALL_LOSS[-1][0]:
+    turned_deg = off_deg(obstacle.angle_deg - heading_deg)
+    if turned_deg >= WALL_LOSS[-1][0]:
         return None
     square_m = ahead_m * math.cos(math.radians(obstacle.angle_deg))
-    outside = math.radians(max(0.0, off_deg - half_angle_deg))
-    loss = _interpolate(off_deg)
+    outside = math.radians(max(0.0, turned_deg - half_angle_deg))
+    loss = _interpolate(turned_deg)
     return Return(square_m / math.cos(outside), 1 - (1 - loss) * (1 - obstacle.loss))
 
 
@@ -91,7 +96,7 @@ def _disc(
     bearing_deg = math.degrees(math.atan2(across_m, ahead_m)) - heading_deg
     width_deg = math.degrees(math.asin(min(1.0, obstacle.radius_m / max(centre_m, 1e-9))))
     # A round thing half out of the beam still answers from the half that is in.
-    if abs((bearing_deg + 180.0) % 360.0 - 180.0) > half_angle_deg + width_deg / 2:
+    if off_deg(bearing_deg) > half_angle_deg + width_deg / 2:
         return None
     return Return(max(0.01, centre_m - obstacle.radius_m), obstacle.loss)
 

@@ -19,6 +19,7 @@ from device.sim.walker import Walker
 HALF_WIDTH_M = 0.25
 """Half of a person's width at the hip, arms included."""
 CROSSTALK_NEAR_M, CROSSTALK_FAR_M = 0.3, 4.0
+SPEED_OVER_S = 0.1
 
 
 class World:
@@ -79,6 +80,13 @@ class World:
     def ahead_m(self, obstacle: Obstacle, t_s: float, x_m: float) -> float:
         """How far behind a trunk at `x_m` the middle of `obstacle` is, along the way."""
         return obstacles.place_m(obstacle, t_s, x_m)[0] - x_m
+
+    def closing_mps(self, obstacle: Obstacle, t_s: float) -> float:
+        """How fast the way to `obstacle` shrinks, over the tenth of a second before `t_s`."""
+        before_s = t_s - SPEED_OVER_S
+        before_m = self.ahead_m(obstacle, before_s, self.walker.place(before_s)[0])
+        ahead_m = self.ahead_m(obstacle, t_s, self.walker.place(t_s)[0])
+        return (before_m - ahead_m) / SPEED_OVER_S
 
     def _crosstalk_m(self) -> float:
         """Another device's ping, taken for an echo of ours; inf when there is none."""
