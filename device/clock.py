@@ -44,12 +44,24 @@ class Clock(Protocol):
         """A time.monotonic() stamp (an edge's) in this clock's seconds."""
         ...
 
+    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
+        """End waits while `fd` has something to read, after `call` was called."""
+        ...
+
+    def unwatch(self, fd: int) -> None:
+        """Look at `fd` no more."""
+        ...
+
 
 class _Doorbell:
-    """A pipe that ends a select(): rings from any thread, and from signal handlers."""
+    """A pipe that ends a select(): rings from any thread, and from signal handlers.
+
+    Other file descriptors may ring it too, a serial port's for one.
+    """
 
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe()
+        self.watched: dict[int, Callable[[], None] | None] = {}
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self._write_fd, False)
 
@@ -59,10 +71,13 @@ class _Doorbell:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait at most `timeout_s`; True when it rang."""
-        if not select.select([self._read_fd], [], [], max(0.0, timeout_s))[0]:
-            return False
-        os.read(self._read_fd, 4096)
-        return True
+        ready, _, _ = select.select([self._read_fd, *self.watched], [], [], max(0.0, timeout_s))
+        for fd in ready:
+            if fd == self._read_fd:
+                os.read(fd, 4096)
+            elif (call := self.watched.get(fd)) is not None:
+                call()
+        return bool(ready)
 
     def __del__(self) -> None:
         os.close(self._read_fd)
@@ -108,6 +123,14 @@ class MonotonicClock:
     def on_this_clock(self, monotonic_s: float) -> float:
         """Shift a time.monotonic() stamp to this clock's origin."""
         return monotonic_s - self._origin_s
+
+    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
+        """Let `fd` ring the bell."""
+        self._bell.watched[fd] = call
+
+    def unwatch(self, fd: int) -> None:
+        """No more."""
+        self._bell.watched.pop(fd, None)
 
 
 class VirtualClock:
@@ -155,6 +178,12 @@ class VirtualClock:
     def on_this_clock(self, monotonic_s: float) -> float:
         """Mock pins stamp in virtual seconds already."""
         return monotonic_s
+
+    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
+        """Nothing: whoever is real has to use a clock that waits."""
+
+    def unwatch(self, fd: int) -> None:
+        """Nothing was watched."""
 
     def _run_next(self) -> None:
         time_s, _, call = heapq.heappop(self._booked)
@@ -210,6 +239,14 @@ class PacedClock(VirtualClock):
             self._woken = True
         else:
             self._bell.ring()
+
+    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
+        """Let `fd` ring the bell: something outside takes part in this world."""
+        self._bell.watched[fd] = call
+
+    def unwatch(self, fd: int) -> None:
+        """No more."""
+        self._bell.watched.pop(fd, None)
 
     def sleep(self, duration_s: float) -> None:
         """Really let it pass, then run what fell due meanwhile."""

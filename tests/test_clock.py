@@ -1,6 +1,7 @@
 """Clocks: virtual time is exact, real time is never early, and a wake is never lost."""
 
 import gc
+import os
 import re
 import signal
 import threading
@@ -309,6 +310,83 @@ def test_real_sleep_lasts_at_least_as_long_as_asked() -> None:
     clock.wake()  # nothing can end a sleep
     clock.sleep(0.005)
     assert clock.now() - before >= 0.005
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The ends to read and to write."""
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_watched_file_ends_a_real_wait_while_it_has_something_to_read(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+    clock.watch(pipe[0])
+    clock.wait_until(0.02)
+    assert clock.now() >= 0.02  # it has nothing
+    writer = threading.Timer(0.02, os.write, (pipe[1], b"*"))
+    began = clock.now()
+    writer.start()
+    clock.wait_until(LONG_S)
+    assert began + 0.02 <= clock.now() < LATE_S
+    clock.wait_until(LONG_S)  # nobody read it
+    assert clock.now() < LATE_S
+    writer.join()
+    os.read(pipe[0], 64)
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)
+    assert clock.now() >= deadline
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_whoever_watches_a_file_is_called_before_the_wait_ends(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+    read: list[bytes] = []
+    clock.watch(pipe[0], lambda: read.append(os.read(pipe[0], 64)))
+    os.write(pipe[1], b"abc")
+    clock.wait_until(LONG_S)
+    assert clock.now() < LATE_S
+    assert read == [b"abc"]
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)  # it was read
+    assert clock.now() >= deadline
+    assert read == [b"abc"]
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_file_that_is_no_longer_watched_neither_ends_a_wait_nor_calls(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+    called: list[int] = []
+    clock.watch(pipe[0], lambda: called.append(1))
+    os.write(pipe[1], b"*")
+    clock.wait_until(LONG_S)
+    assert clock.now() < LATE_S
+    clock.unwatch(pipe[0])
+    clock.unwatch(pipe[0])
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)
+    assert clock.now() >= deadline
+    assert called == [1]
+
+
+def test_virtual_time_looks_at_no_file(pipe: tuple[int, int]) -> None:
+    clock = VirtualClock()
+    called: list[int] = []
+    clock.watch(pipe[0], lambda: called.append(1))
+    os.write(pipe[1], b"*")
+    clock.wait_until(1.0)
+    clock.unwatch(pipe[0])
+    assert clock.now() == 1.0
+    assert called == []
 
 
 def test_a_clock_gives_its_file_descriptors_back() -> None:
