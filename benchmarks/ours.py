@@ -23,7 +23,8 @@ def run(job: Job, clock: VirtualClock) -> Result:
         return f"level {alert.level}, fault {alert.fault}, signal {steps[0].cue.name}"
 
     stage.say = say
-    with assemble(job.settings, clock, stage.rig.board, stage.rig.device_rng) as device:
+    rig = stage.rig
+    with assemble(job.settings, clock, rig.board, rig.device_rng, rig.open_port) as device:
         if isinstance(clock, PacedClock):
             DeadMan(device.outputs).start()
         observers: list[Observer] = [Reporter(lambda _line: None), observe]

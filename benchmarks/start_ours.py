@@ -32,8 +32,8 @@ def main() -> None:
         from device.sim import rig  # noqa: PLC0415 - on a Pi it is not imported
 
         class WatchedRig(rig.Rig):
-            def __init__(self, *arguments: object) -> None:
-                super().__init__(*arguments)  # type: ignore[arg-type]
+            def __init__(self, *arguments: object, **more: object) -> None:
+                super().__init__(*arguments, **more)  # type: ignore[arg-type]
                 self.board.line(TRIGGER).watch(on_trigger)
 
         setattr(rig, "Rig", WatchedRig)  # noqa: B010 - a seam of the benchmark's, not the type's

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from device import __version__, config
-from device.errors import ConfigError, InputError, RearguardError
+from device.errors import InputError, RearguardError
 
 if TYPE_CHECKING:
     from device.core.pipeline import Step
@@ -350,16 +350,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> tuple["Settings", Path | None]:
-    """The configuration that counts, and its file; a driver that is not there is its error too."""
-    from device import sensors
-
+    """The configuration that counts, and its file."""
     path = config.find_file(options.config)
-    settings = config.load(path)
-    try:
-        sensors.period_s(settings.sensor)
-    except ConfigError as error:
-        raise ConfigError(f"{path or 'defaults'}: {error}") from error
-    return settings, path
+    return config.load(path), path
 
 
 def _writer(

@@ -14,13 +14,13 @@ import os
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
-from device import physics, profiles, toml
+from device import physics, profiles, sensors, toml
 from device.errors import ConfigError
 from device.settings import Settings
 
@@ -84,8 +84,20 @@ def parse(raw: Mapping[str, Any], source: str) -> Settings:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{source}: {_explain(error, raw)}") from error
+    try:
+        settings = fitted(settings, raw.get("sensor", {}))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
     judge(settings, source)
     return settings
+
+
+def fitted(settings: Settings, given: Container[str] = ()) -> Settings:
+    """With the range of the part that is fitted, but for the keys that are `given`."""
+    part = sensors.model(settings.sensor)
+    own = {key: getattr(part, key) for key in ("min_range_m", "max_range_m") if key not in given}
+    sensor = msgspec.structs.replace(settings.sensor, **own)
+    return msgspec.structs.replace(settings, sensor=sensor)
 
 
 def judge(settings: Settings, source: str) -> None:
@@ -96,7 +108,7 @@ def judge(settings: Settings, source: str) -> None:
 
 def _complaints(settings: Settings) -> Iterator[str]:
     yield from _pin_complaints(settings)
-    yield from _timing_complaints(settings)
+    yield from _range_complaints(settings)
     yield from _alert_complaints(settings)
 
 
@@ -115,21 +127,40 @@ def _pin_complaints(settings: Settings) -> Iterator[str]:
         if pin in UART_PINS:
             yield f"{key} = {pin}: GPIO 14 and 15 are the serial port, high at boot; use 9-27"
     used: dict[int, str] = {}
-    sensor = {"sensor.trigger_pin": settings.sensor.trigger_pin}
-    sensor["sensor.echo_pin"] = settings.sensor.echo_pin
+    sensor = {}
+    if not sensors.model(settings.sensor).serial:
+        sensor["sensor.trigger_pin"] = settings.sensor.trigger_pin
+        sensor["sensor.echo_pin"] = settings.sensor.echo_pin
     for key, pin in (sensor | outputs).items():
         if pin in used:
             yield f"{key} = {pin}: {used[pin]} has that pin already; give each its own"
         used[pin] = key
 
 
-def _timing_complaints(settings: Settings) -> Iterator[str]:
-    sensor = settings.sensor
+def _range_complaints(settings: Settings) -> Iterator[str]:
+    sensor, part = settings.sensor, sensors.model(settings.sensor)
     if sensor.min_range_m >= sensor.max_range_m / 2:
         yield (
             f"sensor.min_range_m = {sensor.min_range_m}: must be less than half of"
             f" sensor.max_range_m = {sensor.max_range_m}"
         )
+    if part.serial:
+        if not (sensor.port.startswith("/") and sensor.port.isprintable()):
+            yield (
+                f"sensor.port = {toml.show(sensor.port)}: must be a path from the root, such as"
+                ' "/dev/serial0"'
+            )
+        if sensor.min_range_m < part.min_range_m:
+            yield (
+                f"sensor.min_range_m = {sensor.min_range_m}: the {part.title} is blind nearer"
+                f" than {part.min_range_m}; leave it out"
+            )
+        if sensor.max_range_m > part.max_range_m:
+            yield (
+                f"sensor.max_range_m = {sensor.max_range_m}: the {part.title} sees to"
+                f" {part.max_range_m}; leave it out"
+            )
+        return
     flight_s = 2 * sensor.max_range_m / physics.speed_of_sound_mps(sensor.temperature_c)
     if sensor.retrigger_s < flight_s:
         yield (

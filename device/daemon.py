@@ -14,11 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from device import __version__, journal, loop
+from device import __version__, journal, loop, sensors
 from device.clock import Clock, MonotonicClock
 from device.core.pipeline import Step
+from device.core.reading import Nothing
 from device.outputs import DeadMan
 from device.pins import Board, open_board
+from device.ports import OpenPort, Port
 from device.settings import Settings
 
 
@@ -60,13 +62,13 @@ def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None
     with contextlib.ExitStack() as stack:
         stopper = stack.enter_context(Stopper())
         stream = None if journal_path is None else stack.enter_context(journal.create(journal_path))
-        clock, board, rng = _surroundings(settings)
+        clock, board, rng, open_port = _surroundings(settings, stack)
         stack.callback(board.close)
         writer = None
         if stream is not None:
             writer = journal.Writer(stream, settings)
             stack.callback(writer.flush)  # after the outputs went low: a slow disk may block it
-        device = stack.enter_context(loop.assemble(settings, clock, board, rng))
+        device = stack.enter_context(loop.assemble(settings, clock, board, rng, open_port))
         stack.enter_context(DeadMan(device.outputs))
         observers: list[loop.Observer] = [Reporter(say)]
         if writer is not None:
@@ -74,8 +76,15 @@ def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None
         ticker = device.ticker()
         stopper.tell(ticker.stop)
         say(f"rearguard {__version__}: watching, gpio.factory = {settings.gpio.factory}")
+        if sensors.model(settings.sensor).serial and settings.gpio.factory != "mock":
+            port = settings.sensor.port
+            there = "" if Path(port).exists() else ": no such port; a fault until it is plugged in"
+            say(f"sensor.port = {port}{there}")
         device.run(ticker, loop.fan_out(observers))
     stats = ticker.stats
+    if device.sensor.counts:
+        counted = ", ".join(f"{name} {count}" for name, count in device.sensor.counts.items())
+        say(f"rearguard: the sensor: {counted}")
     say(
         f"rearguard: stopped, outputs low; {stats.cycles} steps,"
         f" {stats.overruns} late (worst {stats.worst_late_s * 1000:.0f} ms)"
@@ -92,13 +101,19 @@ class Reporter:
         """`say` takes one line."""
         self._say = say
         self._fault: str | None = None
-        self._proven = False
+        self._proven = self._unsure = False
 
     def __call__(self, step: Step) -> None:
         """Report `step` if the sensor's standing changed."""
-        fault, proven = step.alert.fault, step.alert.proven
-        if proven and not self._proven:
+        fault = step.alert.fault
+        proven = self._proven or (step.alert.proven and fault is None)
+        if proven and not self._proven and self._fault is None:
             self._say(f"{step.t_s:.2f} s: the sensor answers")
+        if isinstance(step.reading, Nothing) and not (proven or self._unsure or step.reading.sure):
+            self._unsure = True
+            self._say(
+                f"{step.t_s:.2f} s: nothing there, or the sensor is covered: hold a hand behind it"
+            )
         if fault != self._fault:
             self._say(
                 f"{step.t_s:.2f} s: the sensor answers again"
@@ -108,15 +123,24 @@ class Reporter:
         self._fault, self._proven = fault, proven
 
 
-def _surroundings(settings: Settings) -> tuple[Clock, Board, random.Random]:
-    """The real clock and board, or the simulated ones when the mock board is asked for."""
+def _surroundings(
+    settings: Settings, stack: contextlib.ExitStack
+) -> tuple[Clock, Board, random.Random, OpenPort]:
+    """The real clock, board and ports, or the simulated ones when the mock board is asked for."""
     if settings.gpio.factory != "mock":
-        return MonotonicClock(), open_board(settings.gpio.factory), random.Random()
+        return MonotonicClock(), open_board(settings.gpio.factory), random.Random(), _open_port
     from device.clock import PacedClock  # noqa: PLC0415 - the simulation stays out of the Pi's memory
     from device.sim import scenario  # noqa: PLC0415
     from device.sim.rig import Rig  # noqa: PLC0415
 
     clock = PacedClock()
     world = scenario.load(settings.simulation.scenario)
-    rig = Rig(world, settings, settings.simulation.seed, clock)
-    return clock, rig.board, rig.device_rng
+    rig = Rig(world, settings, settings.simulation.seed, clock, terminal=True)
+    stack.callback(rig.close)
+    return clock, rig.board, rig.device_rng, rig.open_port
+
+
+def _open_port(path: str, baud: int) -> Port:
+    from device.ports.tty import open_tty  # noqa: PLC0415 - pyserial only where there is a port
+
+    return open_tty(path, baud)

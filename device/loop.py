@@ -19,6 +19,7 @@ from device.clock import Clock
 from device.core.pipeline import Pipeline, Step
 from device.outputs import Outputs
 from device.pins import Board
+from device.ports import OpenPort
 from device.sensors import Parts, Sensor
 from device.settings import Settings
 
@@ -87,7 +88,7 @@ class Device:
     def __init__(self, clock: Clock, sensor: Sensor, pipeline: Pipeline, outputs: Outputs):
         """Takes parts that are open already; `assemble` makes and closes them."""
         self._clock = clock
-        self._sensor = sensor
+        self.sensor = sensor
         self._pipeline = pipeline
         self.outputs = outputs
 
@@ -97,28 +98,27 @@ class Device:
 
     def run(self, ticker: Ticker, observe: Observer) -> None:
         """Walk until the ticker ends."""
-        poll, pipeline, apply = self._sensor.poll, self._pipeline.step, self.outputs.apply
+        poll, pipeline, apply = self.sensor.poll, self._pipeline.step, self.outputs.apply
         for now_s in ticker:
             step = pipeline(now_s, poll(now_s))
             apply(now_s, step.command)
             observe(step)
 
     def _due_s(self) -> float:
-        return min(self._sensor.due_s, self._pipeline.due_s)
+        return min(self.sensor.due_s, self._pipeline.due_s)
 
 
 @contextlib.contextmanager
 def assemble(
-    settings: Settings, clock: Clock, board: Board, rng: random.Random
+    settings: Settings, clock: Clock, board: Board, rng: random.Random, open_port: OpenPort
 ) -> Iterator[Device]:
     """The single wiring function: silent outputs first, silent outputs last.
 
-    The daemon gives it the real clock and board; the simulator a virtual clock and
-    the mock board with a twin behind it. Raises ConfigError or HardwareError.
+    The daemon gives it the real clock, board and ports; the simulator a virtual clock and
+    the mock board and cable with a twin behind them. Raises ConfigError or HardwareError.
     """
     with Outputs(board, settings.buzzer, settings.motor) as outputs:
-        parts = Parts(settings.sensor, clock, board, rng)
+        parts = Parts(settings.sensor, clock, board, rng, open_port)
         with contextlib.closing(sensors.open_sensor(settings.sensor.driver, parts)) as sensor:
-            yield Device(
-                clock, sensor, Pipeline(settings, sensors.period_s(settings.sensor)), outputs
-            )
+            pipeline = Pipeline(settings, sensors.pace(settings.sensor))
+            yield Device(clock, sensor, pipeline, outputs)

@@ -57,13 +57,16 @@ def thresholds(alert: AlertSettings) -> tuple[Threshold, Threshold, Threshold, T
     return caution, warning, danger, stop
 
 
-def needed_m(profile: Profile, speed_mps: float) -> float:
-    """Warning distance in metres that a wearer walking at `speed_mps` needs."""
+def needed_m(profile: Profile, speed_mps: float, slower_s: float = 0.0) -> float:
+    """Warning distance in metres that a wearer walking at `speed_mps` needs.
+
+    `slower_s`: how much longer than its share the device takes, with a slow sensor.
+    """
     need = NEEDS[profile]
-    return speed_mps * (need.system_s + need.human_s) + HEEL_LEAD_M
+    return speed_mps * (need.system_s + slower_s + need.human_s) + HEEL_LEAD_M
 
 
-def protected_mps(profile: Profile, range_m: float) -> float:
+def protected_mps(profile: Profile, range_m: float, slower_s: float = 0.0) -> float:
     """Fastest closing speed in m/s for which an obstacle seen at `range_m` is in time."""
     need = NEEDS[profile]
-    return max(0.0, range_m - HEEL_LEAD_M) / (need.system_s + need.human_s)
+    return max(0.0, range_m - HEEL_LEAD_M) / (need.system_s + slower_s + need.human_s)

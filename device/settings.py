@@ -38,15 +38,25 @@ class GpioSettings(Section, frozen=True):
 class SensorSettings(Section, frozen=True):
     """The distance sensor: its pins, its reach, and the timing its kind demands."""
 
-    driver: Annotated[str, Meta(description="which part is fitted")] = "hcsr04"
+    driver: Annotated[str, Meta(description="how the part that is fitted speaks")] = "hcsr04"
+    model: Annotated[
+        str | None, Meta(description="which part that is; absent: the driver's usual one")
+    ] = None
+    port: Annotated[str, Meta(description="serial port of a part that has one")] = "/dev/serial0"
+    realtime: Annotated[
+        bool, Meta(description="A02YYUW, A01NYUB: RX is tied to ground, for unfiltered values")
+    ] = False
+    request: Annotated[
+        bool, Meta(description="JSN-SR04T, AJ-SR04M: set to speak only when asked")
+    ] = False
     trigger_pin: Annotated[Pin, Meta(description="GPIO that starts a ping")] = 23
     echo_pin: Annotated[Pin, Meta(description="GPIO that hears it, through the divider")] = 24
     min_range_m: Annotated[
         float,
-        Meta(ge=0.01, le=0.5, description="blind zone: nearer than this reads anything"),
+        Meta(ge=0.01, le=0.5, description="blind zone; absent: the part's own"),
     ] = 0.02
     max_range_m: Annotated[
-        float, Meta(ge=0.5, le=8.0, description="farther than this is nothing there")
+        float, Meta(ge=0.5, le=12.0, description="farther is nothing; absent: the part's own")
     ] = 4.0
     temperature_c: Annotated[
         Celsius | None,

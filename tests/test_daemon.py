@@ -18,7 +18,10 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
+from device import daemon
 from device.clock import VirtualClock
+from device.core.pipeline import Pipeline
+from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.settings import Settings
 from device.sim import scenario
 from device.sim.run import Walk
@@ -145,8 +148,8 @@ def watch(i):
     return watcher
 
 class KeptRig(Rig):
-    def __init__(self, scenario, settings, seed, clock):
-        super().__init__(scenario, settings, seed, clock)
+    def __init__(self, scenario, settings, seed, clock, **more):
+        super().__init__(scenario, settings, seed, clock, **more)
         for i, number in enumerate((settings.buzzer.pin, settings.motor.pin)):
             line = self.board.line(number)
             line.function = "output"
@@ -161,10 +164,10 @@ class KeptRig(Rig):
 
 sim_run.Rig = KeptRig
 really_surround = daemon._surroundings
-def surroundings(settings):
+def surroundings(settings, stack):
     import device.sim.rig
     device.sim.rig.Rig = KeptRig
-    return really_surround(settings)
+    return really_surround(settings, stack)
 daemon._surroundings = surroundings
 
 def when(true, then):
@@ -210,6 +213,73 @@ def assert_silent(report: dict[str, Any], *, was_on: bool = True) -> None:
 def assert_no_traceback(ended: Ended) -> None:
     assert "Traceback" not in ended.err
     assert "Exception" not in ended.err
+
+
+# ---------------------------------------------------------------- what the log remembers
+
+UNSURE = "nothing there, or the sensor is covered: hold a hand behind it"
+
+
+def told(*kinds: str) -> list[str]:
+    """What the log says of twenty readings a second, by kind: "echo 10", "nothing 5" ..."""
+    said: list[str] = []
+    report, pipeline, t_s = daemon.Reporter(said.append), Pipeline(Settings()), 0.0
+    for kind in kinds:
+        word, count = kind.split()
+        for number in range(int(count)):
+            t_s = round(t_s + 0.05, 6)
+            readings: dict[str, Reading | None] = {
+                "echo": Echo(t_s, 1.5 + 0.01 * (number % 3)),
+                "nothing": Nothing(t_s),
+                "unsure": Nothing(t_s, sure=False),
+                "fault": Fault(t_s, PingFault.NO_ANSWER),
+                "silence": None,
+            }
+            report(pipeline.step(t_s, readings[word]))
+    return [line.partition(" s: ")[2] for line in said]
+
+
+@pytest.mark.parametrize("kind", ["echo", "nothing"])
+def test_a_sensor_that_answers_is_said_to_once(kind: str) -> None:
+    assert told(f"{kind} 60", "silence 2", f"{kind} 60") == ["the sensor answers"]
+
+
+def test_what_may_be_a_hand_over_it_is_said_once_until_it_is_proven() -> None:
+    assert told("unsure 60") == [UNSURE]
+    assert told("unsure 60", "echo 20") == [UNSURE, "the sensor answers"]
+    assert told("unsure 5", "nothing 5", "unsure 5") == [UNSURE, "the sensor answers"]
+    assert told("echo 20", "unsure 60", "echo 5", "unsure 5") == ["the sensor answers"]
+
+
+def test_a_sensor_is_not_said_to_answer_while_a_fault_stands() -> None:
+    never, again = "sensor fault: never-answered", "the sensor answers again"
+    assert told("fault 20") == [never]
+    assert told("fault 20", "echo 4") == [never]  # proven by two, and not yet believed
+    assert told("fault 20", "echo 40", "silence 2", "echo 40") == [never, again]
+    assert told("echo 20", "fault 20", "echo 40", "fault 20", "echo 40") == [
+        "the sensor answers",
+        *["sensor fault: stopped-answering", again] * 2,
+    ]
+
+
+def test_a_fault_of_a_part_that_was_only_heard_unsurely_is_that_it_stopped() -> None:
+    stopped, again = "sensor fault: stopped-answering", "the sensor answers again"
+    assert told("unsure 20", "fault 20", "unsure 40") == [UNSURE, stopped, again]
+    assert told("unsure 20", "fault 20", "unsure 40", "echo 9") == [
+        UNSURE,
+        stopped,
+        again,
+        "the sensor answers",
+    ]
+    assert told("fault 20", "unsure 1") == ["sensor fault: never-answered", UNSURE]
+
+
+def test_the_end_of_a_sensor_on_pins_has_no_counts(site: Site) -> None:
+    with rearguard("run", "--config", site.config) as process:
+        process.wait_for("the sensor answers")
+        process.send(signal.SIGTERM)
+        ended = process.end()
+    assert "the sensor: " not in ended.err
 
 
 # ---------------------------------------------------------------- being told to stop

@@ -53,7 +53,7 @@ def test_what_was_said_is_what_the_readings_alone_make_the_core_say() -> None:
         steps: list[Step] = []
         rec = record(name, SETTINGS, 2, steps.append)
         assert rec.readings == [step.reading for step in steps if step.reading is not None]
-        pipeline = Pipeline(SETTINGS, sensors.period_s(SETTINGS.sensor))
+        pipeline = Pipeline(SETTINGS, sensors.pace(SETTINGS.sensor))
         says = [Say(0.0, 0)]
         for step in steps:
             alert = pipeline.step(step.t_s, step.reading).alert

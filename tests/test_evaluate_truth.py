@@ -17,6 +17,7 @@ from device.evaluate.truth import (
 )
 from device.profiles import HEEL_LEAD_M, THRESHOLDS
 from device.settings import Profile
+from device.sim.obstacles import Ear
 from device.sim.scenario import Leg, Obstacle, Phantom, Scenario, Walker
 from device.sim.world import World
 
@@ -24,6 +25,8 @@ PACES_MPS = (0.15, 0.37, 0.8, 1.4)
 SLOWEST_MPS = 0.2
 """Whoever stands is taken to close at this speed, by the device and by the truth."""
 FROM_M = 8.0
+FAR_HEARING = Ear(15.0, reach_m=20.0)
+"""All that is due is heard, however far off the profile wants it."""
 
 
 def world(
@@ -40,7 +43,7 @@ def world(
         obstacles=obstacles,
         phantoms=phantoms,
     )
-    return World(scenario, random.Random(1), lambda _t_s, _call: None)
+    return World(scenario, random.Random(1), lambda _t_s, _call: None, FAR_HEARING)
 
 
 def wall(along_m: float, **more: float) -> Obstacle:
@@ -103,7 +106,7 @@ def test_someone_who_stands_is_owed_the_level_of_the_distance(gap_m: float, due:
 
 
 def test_a_nearer_thing_that_asks_for_less_does_not_hide_one_that_asks_for_more() -> None:
-    quick = pole(12.0, along_mps=-4.0)
+    quick = pole(12.0, along_mps=-4.0, seen_to_m=3.9)
     assert now(quick, speed_mps=1.0).due == 0
     assert now(wall(3.0), pole(9.0, along_mps=-4.0, seen_to_m=9.0), speed_mps=1.0).due == 3
     assert now(pole(9.0, along_mps=-4.0, seen_to_m=9.0), wall(3.0), speed_mps=1.0).due == 3

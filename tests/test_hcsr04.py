@@ -10,8 +10,9 @@ from device.clock import VirtualClock
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.errors import HardwareError
 from device.failures import Failure
-from device.physics import speed_of_sound_mps
+from device.physics import ASSUMED_COLD_C, speed_of_sound_mps
 from device.pins.mock import MockBoard
+from device.ports.mock import Cable, Damage
 from device.sensors import Bench, Parts
 from device.sensors.hcsr04 import HCSR04, IDLE_AFTER, HCSR04Twin
 from device.settings import SensorSettings
@@ -32,7 +33,9 @@ class Hand:
         self.rose_s = 0.0
         self.answer: Callable[[float], None] = self.pulse(0.006)
         self.board.line(self.settings.trigger_pin).watch(self._on_trigger)
-        self.driver = HCSR04(Parts(self.settings, self.clock, self.board, random.Random(seed)))
+        self.cable = Cable(self.clock, Damage(), random.Random(seed))
+        parts = Parts(self.settings, self.clock, self.board, random.Random(seed), self.cable.open)
+        self.driver = HCSR04(parts)
 
     def _on_trigger(self, t_s: float, level: float) -> None:
         if level:
@@ -337,7 +340,8 @@ def test_an_echo_pin_that_cannot_be_watched_is_named() -> None:
             raise OSError("busy")
 
     clock = VirtualClock()
-    parts = Parts(SensorSettings(), clock, Unwatchable(clock), random.Random(1))
+    cable = Cable(clock, Damage(), random.Random(1))
+    parts = Parts(SensorSettings(), clock, Unwatchable(clock), random.Random(1), cable.open)
     with pytest.raises(HardwareError, match=r"sensor\.echo_pin = 24: .*busy"):
         HCSR04(parts)
 
@@ -357,10 +361,12 @@ class Soldered:
         bench = Bench(
             settings=settings,
             line=board.line,
+            cable=self.hand.cable,
             now=clock.now,
             at=clock.at,
             listen=lambda _: self.heard_m,
             sound_mps=SOUND_MPS,
+            air_c=ASSUMED_COLD_C,
             no_echo_s=0.038,
             rng=random.Random(1),
         )

@@ -13,6 +13,7 @@ from device.core.health import (
     GARBAGE_WINDOW,
     RECOVERY_ANSWERS,
     SAME_S,
+    SERIAL_S,
     Health,
     SensorFault,
 )
@@ -48,6 +49,46 @@ def test_two_answers_prove_a_sensor_even_if_they_say_nothing() -> None:
     assert health.proven
 
 
+def test_nothing_from_a_part_that_says_so_when_covered_proves_nothing() -> None:
+    health = Health()
+    for i in range(20):
+        health.step(i * PERIOD_S, Nothing(i * PERIOD_S, sure=False))
+    assert not health.proven
+    health.step(1.0, Nothing(1.0))
+    assert not health.proven
+    health.step(1.05, Echo(1.05, 1.0))
+    assert health.proven
+
+
+def test_it_is_an_answer_all_the_same_and_no_silence() -> None:
+    health = Health()
+    unsure: list[Reading] = [Nothing(i * PERIOD_S, sure=False) for i in range(20)]
+    assert feed(health, unsure) is None
+    assert health.step(1.449, None) is None
+    assert health.step(1.45, None) is SensorFault.STALE  # something was heard, if of low trust
+    broken = proven()
+    feed(broken, failures(PingFault.NEVER_ROSE, 10))
+    mended: list[Reading] = [
+        Nothing(1.1 + i * PERIOD_S, sure=False) for i in range(RECOVERY_ANSWERS)
+    ]
+    assert feed(broken, mended[:-1]) is SensorFault.STOPPED_ANSWERING
+    assert feed(broken, mended[-1:]) is None
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_whoever_was_heard_once_be_it_of_low_trust_has_stopped_answering(sure: bool) -> None:
+    health = Health()
+    health.step(0.05, Nothing(0.05, sure=sure))
+    assert feed(health, failures(PingFault.NO_ANSWER, 3, 0.1)) is SensorFault.STOPPED_ANSWERING
+    assert not health.proven
+
+
+def test_faults_alone_are_no_answer() -> None:
+    health = Health()
+    feed(health, failures(PingFault.BAD_FRAME, 2, 0.05))
+    assert feed(health, failures(PingFault.NO_ANSWER, 1, 0.15)) is SensorFault.NEVER_ANSWERED
+
+
 def test_silence_from_the_start_is_never_answered_after_half_a_second() -> None:
     health = Health()
     assert health.due_s == 0.5
@@ -79,6 +120,10 @@ def test_no_readings_at_all_are_stale() -> None:
         (PingFault.LOST_EDGE, SensorFault.LOST_EDGE),
         (PingFault.LATE_EDGE, SensorFault.LATE_EDGE),
         (PingFault.NO_ANSWER, SensorFault.STOPPED_ANSWERING),
+        (PingFault.BAD_FRAME, SensorFault.BAD_FRAME),
+        (PingFault.OUT_OF_RANGE, SensorFault.OUT_OF_RANGE),
+        (PingFault.DAZZLED, SensorFault.DAZZLED),
+        (PingFault.PORT_GONE, SensorFault.PORT_GONE),
     ],
 )
 def test_the_fault_is_called_after_what_was_seen(kind: PingFault, name: SensorFault) -> None:
@@ -255,6 +300,38 @@ def test_lost_pings_between_them_do_not_hide_that_the_answers_are_frozen() -> No
 
 def test_a_recording_without_raw_times_is_never_frozen() -> None:
     assert feed(proven(), [Echo(0.55 + i * PERIOD_S, 1.0) for i in range(100)]) is None
+
+
+EXACT_S = 0.0625
+"""A period without rounding, so that a span of them can be exact."""
+LONG = round(SERIAL_S / EXACT_S) + 1
+"""Frames that span the time after which a serial part is frozen."""
+
+
+def frames(raws: list[int], *, too_close: bool = False) -> list[Reading]:
+    return [
+        Echo(0.5625 + i * EXACT_S, raw / 1000, raw=raw, too_close=too_close)
+        for i, raw in enumerate(raws)
+    ]
+
+
+def test_a_serial_part_may_say_the_same_for_some_seconds_and_is_frozen_then() -> None:
+    health = proven()
+    same = frames([1500] * LONG)
+    assert same[-1].t_s - same[0].t_s == SERIAL_S
+    assert feed(health, same[:-1]) is None
+    assert feed(health, same[-1:]) is SensorFault.FROZEN
+
+
+def test_a_serial_part_that_ever_says_another_number_is_not_frozen() -> None:
+    assert feed(proven(), frames([1500 + i % 2 for i in range(3 * LONG)])) is None
+    health = proven()
+    for reading in frames(([1500] * (LONG - 1) + [1501]) * 5):
+        assert feed(health, [reading]) is None
+
+
+def test_one_constant_number_from_inside_the_blind_zone_is_not_frozen() -> None:
+    assert feed(proven(), frames([30] * 3 * LONG, too_close=True)) is None
 
 
 def test_nothing_there_in_the_same_words_is_not_frozen() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from device import loop, sensors
 from device.clock import VirtualClock
 from device.core.pipeline import Pipeline, Step
-from device.core.reading import Echo, Reading
+from device.core.reading import Echo, Pace, Reading
 from device.core.signals import OFF, Command
 from device.errors import ConfigError, HardwareError
 from device.loop import LONGEST_SLEEP_S, OVERRUN_S, Device, Ticker, assemble, fan_out
@@ -310,6 +310,7 @@ class Bench:
         self.clock = VirtualClock()
         self.rig = Rig(BEFORE_A_WALL, settings, 1, self.clock)
         self.board = self.rig.board
+        self.open_port = self.rig.open_port
         self.settings = settings
         self.buzzer = self.board.line(settings.buzzer.pin)
         self.motor = self.board.line(settings.motor.pin)
@@ -324,7 +325,9 @@ class Bench:
         return self.buzzer.level, self.motor.level
 
     def walk(self, observe: Callable[[Step], None], until_s: float = 5.0) -> None:
-        with assemble(self.settings, self.clock, self.board, random.Random(1)) as device:
+        with assemble(
+            self.settings, self.clock, self.board, random.Random(1), self.open_port
+        ) as device:
             device.run(device.ticker(until_s), observe)
 
     def is_closed(self) -> bool:
@@ -454,7 +457,7 @@ def test_an_unknown_driver_is_an_error_that_leaves_silence() -> None:
     settings = Settings(sensor=SensorSettings(driver="sonar"))
     with (
         pytest.raises(ConfigError, match="sonar"),
-        assemble(settings, bench.clock, bench.board, random.Random(1)),
+        assemble(settings, bench.clock, bench.board, random.Random(1), bench.open_port),
     ):
         raise AssertionError("assembled")
     assert bench.levels == (0.0, 0.0)
@@ -477,10 +480,10 @@ def test_a_sensor_pin_that_cannot_be_claimed_leaves_silence(bench: Bench) -> Non
 def test_a_failure_while_the_sensor_is_assembled_leaves_silence(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def period_s(_settings: SensorSettings) -> float:
+    def pace(_settings: SensorSettings) -> Pace:
         raise StageError("assembly")
 
-    monkeypatch.setattr(sensors, "period_s", period_s)
+    monkeypatch.setattr(sensors, "pace", pace)
     with pytest.raises(StageError, match="assembly"):
         bench.walk(lambda _: None)
     assert bench.is_closed()
@@ -489,7 +492,9 @@ def test_a_failure_while_the_sensor_is_assembled_leaves_silence(
 def test_a_failure_of_whoever_uses_the_device_leaves_silence(bench: Bench) -> None:
     with (  # noqa: PT012
         pytest.raises(StageError, match="user"),
-        assemble(bench.settings, bench.clock, bench.board, random.Random(1)) as device,
+        assemble(
+            bench.settings, bench.clock, bench.board, random.Random(1), bench.open_port
+        ) as device,
     ):
         device.outputs.apply(0.0, Command(buzzer=1, motor=0.8, tone_hz=2300))
         assert bench.levels == (1.0, 0.8)
@@ -500,7 +505,9 @@ def test_a_failure_of_whoever_uses_the_device_leaves_silence(bench: Bench) -> No
 def test_the_same_seed_gives_the_same_steps_and_another_seed_other_ones() -> None:
     def walk(seed: int) -> list[Step]:
         bench, steps = Bench(), []
-        with assemble(SETTINGS, bench.clock, bench.board, random.Random(seed)) as device:
+        with assemble(
+            SETTINGS, bench.clock, bench.board, random.Random(seed), bench.open_port
+        ) as device:
             device.run(device.ticker(3.0), steps.append)
         return steps
 
@@ -517,7 +524,7 @@ def test_nothing_was_commanded_by_any_step_before_the_first_reading(bench: Bench
 
 
 def test_the_loop_asks_a_new_ticker_for_each_run(bench: Bench) -> None:
-    with assemble(SETTINGS, bench.clock, bench.board, random.Random(1)) as device:
+    with assemble(SETTINGS, bench.clock, bench.board, random.Random(1), bench.open_port) as device:
         first, second = device.ticker(1.0), device.ticker(2.0)
         device.run(first, lambda _: None)
         assert bench.clock.now() == 1.0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from device.core.alert import State
 from device.core.health import SensorFault
 from device.core.pipeline import Pipeline, Step
-from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
+from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
 from device.core.signals import Cue
 from device.settings import Settings
 
@@ -84,7 +84,7 @@ def test_silence_is_judged_without_a_reading_and_again_while_it_lasts() -> None:
 
 
 def test_a_slow_sensor_is_given_two_and_a_half_periods() -> None:
-    pipeline = Pipeline(Settings(), period_s=0.4)
+    pipeline = Pipeline(Settings(), Pace(period_s=0.4))
     step = pipeline.step(0.0, Nothing(0.0))
     while step.alert.fault is None:
         assert step.cue is Cue.SILENCE

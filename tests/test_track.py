@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
+from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
 from device.core.track import (
     APPROACHED_M,
     ARM_M,
@@ -697,3 +697,35 @@ def test_two_echoes_of_one_instant_lead_nowhere() -> None:
     tracker = Tracker(1)
     twice = [Echo(0.0, 1.0), Echo(0.0, 1.0), Echo(0.04, 1.01)]
     assert feed(tracker, list(twice)).distance_m == pytest.approx(1.0, abs=0.02)
+
+
+# ------------------------------------------------------------------ readings that come late
+
+
+@pytest.mark.parametrize("lag_s", [0.1, 0.3])
+@pytest.mark.parametrize("closing_mps", [0.3, 1.0, 2.0])
+def test_what_closes_is_nearer_by_now_than_a_late_reading_says(
+    closing_mps: float, lag_s: float
+) -> None:
+    readings = wall(3.0, closing_mps, 25)
+    prompt, late = (feed(Tracker(3, pace=Pace(lag_s=lag)), readings) for lag in (0.0, lag_s))
+    assert prompt.distance_m is not None
+    assert late.distance_m is not None
+    assert prompt.ttc_s is not None
+    assert late.ttc_s is not None
+    # Of the speed only what is sure counts.
+    assert prompt.distance_m - late.distance_m == pytest.approx(closing_mps * lag_s, abs=0.01)
+    assert prompt.ttc_s - late.ttc_s == pytest.approx(lag_s, abs=0.002)
+    assert late.closing_mps == prompt.closing_mps == pytest.approx(closing_mps)
+
+
+@pytest.mark.parametrize("closing_mps", [0.0, -1.0])
+def test_what_stands_or_leaves_is_where_a_late_reading_says(closing_mps: float) -> None:
+    readings = wall(1.0, closing_mps, 25)
+    assert feed(Tracker(3, pace=Pace(lag_s=0.3)), readings) == feed(Tracker(3), readings)
+
+
+def test_what_closes_late_is_never_nearer_than_at_hand() -> None:
+    readings = wall(1.2, 1.0, 20)
+    track = feed(Tracker(3, pace=Pace(lag_s=1.0)), readings)
+    assert (track.distance_m, track.ttc_s) == (0.0, 0.0)

@@ -15,7 +15,7 @@ from device.failures import Failure
 from device.profiles import HEEL_LEAD_M
 from device.settings import AlertSettings, Settings
 from device.sim import obstacles
-from device.sim.obstacles import WALL_LOSS, echo, gap_m
+from device.sim.obstacles import WALL_LOSS, Ear, echo, gap_m
 from device.sim.rig import STRIDE_CHECK_S, Rig
 from device.sim.scenario import (
     Air,
@@ -23,7 +23,6 @@ from device.sim.scenario import (
     Ground,
     Leg,
     Obstacle,
-    Part,
     Phantom,
     Scenario,
     Stall,
@@ -36,6 +35,7 @@ STEADY = {"bob_m": 0.0, "sway_deg": 0.0}
 """A walker without gait, so that geometry can be exact."""
 STILL_AIR = Air(noise_m=0.0, loss=0.0)
 BEAM_DEG = 15.0
+EAR = Ear(BEAM_DEG)
 
 
 def manner(*legs: tuple[float, float], turn_dps: float = 0.0, **more: object) -> Manner:
@@ -61,9 +61,8 @@ def world(
         walker=manner(*legs, **more),
         obstacles=obstacle,
         air=air,
-        part=Part(beam_half_angle_deg=BEAM_DEG),
     )
-    return World(scenario, random.Random(seed), VirtualClock().at)
+    return World(scenario, random.Random(seed), VirtualClock().at, EAR)
 
 
 def wall(along_m: float = 2.0, angle_deg: float = 0.0, **more: float) -> Obstacle:
@@ -390,14 +389,14 @@ def test_the_first_warning_is_the_one_that_counts() -> None:
 
 
 def test_a_wall_answers_from_the_foot_of_the_perpendicular() -> None:
-    assert echo(wall(3.0), 0.0, 1.0, 0.0, BEAM_DEG) == (2.0, 0.0)
-    found = echo(wall(3.0, angle_deg=10.0), 0.0, 0.0, 0.0, BEAM_DEG)
+    assert echo(wall(3.0), 0.0, 1.0, 0.0, EAR) == (2.0, 0.0)
+    found = echo(wall(3.0, angle_deg=10.0), 0.0, 0.0, 0.0, EAR)
     assert found is not None
     assert found.distance_m == pytest.approx(3.0 * math.cos(math.radians(10.0)))
 
 
 def test_a_wall_whose_perpendicular_is_out_of_the_beam_answers_from_the_beams_edge() -> None:
-    found = echo(wall(2.0, angle_deg=40.0), 0.0, 0.0, 0.0, BEAM_DEG)
+    found = echo(wall(2.0, angle_deg=40.0), 0.0, 0.0, 0.0, EAR)
     assert found is not None
     square_m = 2.0 * math.cos(math.radians(40.0))
     assert found.distance_m == pytest.approx(square_m / math.cos(math.radians(40.0 - BEAM_DEG)))
@@ -411,7 +410,7 @@ def test_a_walls_echo_is_the_nearest_point_of_it_that_lies_in_the_beam(
     angle_deg: float, heading_deg: float, along_m: float
 ) -> None:
     assume(abs(angle_deg - heading_deg) < 59.0)
-    found = echo(wall(along_m, angle_deg, seen_to_m=1000.0), 0.0, 0.0, heading_deg, BEAM_DEG)
+    found = echo(wall(along_m, angle_deg, seen_to_m=1000.0), 0.0, 0.0, heading_deg, EAR)
     assert found is not None
     # A ray at `bearing` meets the line through (along, 0) whose normal is turned by the angle.
     square_m = along_m * math.cos(math.radians(angle_deg))
@@ -424,41 +423,41 @@ def test_a_walls_echo_is_the_nearest_point_of_it_that_lies_in_the_beam(
 def test_geometry_is_the_same_to_the_left_and_to_the_right(
     angle_deg: float, heading_deg: float
 ) -> None:
-    left = echo(wall(2.0, angle_deg), 0.0, 0.0, heading_deg, BEAM_DEG)
-    right = echo(wall(2.0, -angle_deg), 0.0, 0.0, -heading_deg, BEAM_DEG)
+    left = echo(wall(2.0, angle_deg), 0.0, 0.0, heading_deg, EAR)
+    right = echo(wall(2.0, -angle_deg), 0.0, 0.0, -heading_deg, EAR)
     assert (left is None) is (right is None)
     if left is not None:
         assert tuple(left) == pytest.approx(tuple(right or ()))
     across_m = angle_deg / 60.0
-    left = echo(pole(2.0, across_m), 0.0, 0.0, heading_deg, BEAM_DEG)
-    right = echo(pole(2.0, -across_m), 0.0, 0.0, -heading_deg, BEAM_DEG)
+    left = echo(pole(2.0, across_m), 0.0, 0.0, heading_deg, EAR)
+    right = echo(pole(2.0, -across_m), 0.0, 0.0, -heading_deg, EAR)
     assert left == right
 
 
 @pytest.mark.parametrize(("angle_deg", "loss"), WALL_LOSS[:-1])
 def test_a_wall_loses_the_measured_share_at_each_angle(angle_deg: float, loss: float) -> None:
-    found = echo(wall(2.0, angle_deg), 0.0, 0.0, 0.0, BEAM_DEG)
+    found = echo(wall(2.0, angle_deg), 0.0, 0.0, 0.0, EAR)
     assert found is not None
     assert found.loss == pytest.approx(loss)
 
 
 def test_a_whole_turn_changes_nothing() -> None:
-    facing = echo(wall(2.0, 10.0), 0.0, 0.0, 0.0, BEAM_DEG)
-    turned = echo(wall(2.0, 10.0), 0.0, 0.0, 360.0, BEAM_DEG)
+    facing = echo(wall(2.0, 10.0), 0.0, 0.0, 0.0, EAR)
+    turned = echo(wall(2.0, 10.0), 0.0, 0.0, 360.0, EAR)
     assert facing is not None
     assert turned == pytest.approx(facing)
 
 
 def test_a_wall_turned_away_by_sixty_degrees_or_more_answers_nothing() -> None:
-    assert echo(wall(1.0, 60.0), 0.0, 0.0, 0.0, BEAM_DEG) is None
-    assert echo(wall(1.0, 30.0), 0.0, 0.0, -30.0, BEAM_DEG) is None
-    assert echo(wall(1.0, 80.0), 0.0, 0.0, 30.0, BEAM_DEG) is not None
+    assert echo(wall(1.0, 60.0), 0.0, 0.0, 0.0, EAR) is None
+    assert echo(wall(1.0, 30.0), 0.0, 0.0, -30.0, EAR) is None
+    assert echo(wall(1.0, 80.0), 0.0, 0.0, 30.0, EAR) is not None
 
 
 def test_turning_toward_an_oblique_wall_makes_it_answer_better() -> None:
     losses = []
     for heading_deg in (0.0, 10.0, 20.0, 30.0):
-        found = echo(wall(2.0, 30.0), 0.0, 0.0, heading_deg, BEAM_DEG)
+        found = echo(wall(2.0, 30.0), 0.0, 0.0, heading_deg, EAR)
         assert found is not None
         losses.append(found.loss)
     assert losses == sorted(losses, reverse=True)
@@ -467,19 +466,19 @@ def test_turning_toward_an_oblique_wall_makes_it_answer_better() -> None:
 
 @given(st.floats(0.0, 59.9), st.floats(0.0, 1.0))
 def test_an_absorbing_wall_loses_more_at_every_angle(angle_deg: float, own_loss: float) -> None:
-    bare = echo(wall(1.0, angle_deg), 0.0, 0.0, 0.0, BEAM_DEG)
-    found = echo(wall(1.0, angle_deg, loss=own_loss), 0.0, 0.0, 0.0, BEAM_DEG)
+    bare = echo(wall(1.0, angle_deg), 0.0, 0.0, 0.0, EAR)
+    found = echo(wall(1.0, angle_deg, loss=own_loss), 0.0, 0.0, 0.0, EAR)
     assert bare is not None
     assert found is not None
     assert found.loss == pytest.approx(bare.loss + (1 - bare.loss) * own_loss)
 
 
 def test_a_wall_behind_the_sensor_answers_nothing() -> None:
-    assert echo(wall(1.0), 0.0, 1.5, 0.0, BEAM_DEG) is None
+    assert echo(wall(1.0), 0.0, 1.5, 0.0, EAR) is None
 
 
 def test_a_disc_answers_from_its_near_side() -> None:
-    assert echo(pole(2.0, radius_m=0.1, loss=0.3), 0.0, 0.5, 0.0, BEAM_DEG) == (
+    assert echo(pole(2.0, radius_m=0.1, loss=0.3), 0.0, 0.5, 0.0, EAR) == (
         pytest.approx(1.4),
         0.3,
     )
@@ -490,7 +489,7 @@ def test_a_disc_answers_from_its_near_side() -> None:
 )
 def test_a_disc_is_heard_inside_the_beam_and_not_outside(across_m: float, seen: bool) -> None:
     """At 2 m the beam's edge is 0.54 m off the middle; the disc is 0.1 m wide."""
-    assert (echo(pole(2.0, across_m, radius_m=0.1), 0.0, 0.0, 0.0, BEAM_DEG) is not None) is seen
+    assert (echo(pole(2.0, across_m, radius_m=0.1), 0.0, 0.0, 0.0, EAR) is not None) is seen
 
 
 @pytest.mark.parametrize(("bearing_deg", "seen"), [(15.0, True), (18.5, True), (20.5, False)])
@@ -498,22 +497,22 @@ def test_a_disc_half_out_of_the_beam_still_answers(bearing_deg: float, seen: boo
     """0.3 m at 2 m are some 8 degrees to each side of its middle."""
     across_m = 2.0 * math.tan(math.radians(bearing_deg))
     disc = pole(2.0, across_m, radius_m=0.3)
-    assert (echo(disc, 0.0, 0.0, 0.0, BEAM_DEG) is not None) is seen
+    assert (echo(disc, 0.0, 0.0, 0.0, EAR) is not None) is seen
 
 
 def test_turning_away_takes_a_disc_out_of_the_beam() -> None:
-    assert echo(pole(2.0), 0.0, 0.0, 10.0, BEAM_DEG) is not None
+    assert echo(pole(2.0), 0.0, 0.0, 10.0, EAR) is not None
     for heading_deg in (40.0, -40.0, 180.0, -180.0):
-        assert echo(pole(2.0), 0.0, 0.0, heading_deg, BEAM_DEG) is None
+        assert echo(pole(2.0), 0.0, 0.0, heading_deg, EAR) is None
 
 
 def test_a_disc_behind_the_sensor_answers_nothing() -> None:
-    assert echo(pole(1.0), 0.0, 3.0, 0.0, BEAM_DEG) is None
-    assert echo(pole(1.0), 0.0, 3.0, 180.0, BEAM_DEG) is not None
+    assert echo(pole(1.0), 0.0, 3.0, 0.0, EAR) is None
+    assert echo(pole(1.0), 0.0, 3.0, 180.0, EAR) is not None
 
 
 def test_a_disc_that_is_touched_answers_from_no_distance_rather_than_a_negative_one() -> None:
-    found = echo(pole(1.0, radius_m=0.3), 0.0, 0.9, 0.0, BEAM_DEG)
+    found = echo(pole(1.0, radius_m=0.3), 0.0, 0.9, 0.0, EAR)
     assert found is not None
     assert 0.0 < found.distance_m <= 0.02
 
@@ -521,7 +520,7 @@ def test_a_disc_that_is_touched_answers_from_no_distance_rather_than_a_negative_
 @pytest.mark.parametrize(("seen_to_m", "seen"), [(1.76, True), (1.74, False)])
 def test_nothing_answers_from_beyond_where_it_is_seen(seen_to_m: float, seen: bool) -> None:
     for thing in (wall(1.75, seen_to_m=seen_to_m), pole(2.0, radius_m=0.25, seen_to_m=seen_to_m)):
-        assert (echo(thing, 0.0, 0.0, 0.0, BEAM_DEG) is not None) is seen
+        assert (echo(thing, 0.0, 0.0, 0.0, EAR) is not None) is seen
 
 
 def test_a_moving_disc_is_where_its_speed_has_brought_it() -> None:
@@ -544,13 +543,13 @@ def test_a_thin_thing_answers_only_near_the_beams_middle(half_angle_deg: float, 
     """This one is 10 degrees off."""
     across_m = 2.0 * math.tan(math.radians(10.0))
     thin = pole(2.0, across_m, radius_m=0.01, half_angle_deg=half_angle_deg)
-    assert (echo(thin, 0.0, 0.0, 0.0, BEAM_DEG) is not None) is seen
+    assert (echo(thin, 0.0, 0.0, 0.0, EAR) is not None) is seen
 
 
 def test_no_thing_answers_from_farther_off_than_the_part_hears() -> None:
     across_m = 2.0 * math.tan(math.radians(BEAM_DEG + 5.0))
     wide = pole(2.0, across_m, radius_m=0.01, half_angle_deg=90.0)
-    assert echo(wide, 0.0, 0.0, 0.0, BEAM_DEG) is None
+    assert echo(wide, 0.0, 0.0, 0.0, EAR) is None
 
 
 def test_the_ground_is_heard_where_the_beams_lower_edge_meets_it() -> None:
@@ -603,7 +602,7 @@ def test_gait_is_heard_in_the_distance_of_a_follower() -> None:
 def test_a_walls_echo_and_its_gap_speak_of_the_same_place_at_every_time() -> None:
     """Whether or not walls may move: sound and shins must agree."""
     moving = wall(4.0, along_mps=-1.0)
-    found = echo(moving, 1.0, 0.0, 0.0, BEAM_DEG)
+    found = echo(moving, 1.0, 0.0, 0.0, EAR)
     assert found is not None
     assert gap_m(moving, 1.0, 0.0, HALF_WIDTH_M) == pytest.approx(found.distance_m)
 
@@ -803,7 +802,7 @@ def test_a_phantom_stops_nobody() -> None:
     assert phantom_world(True).gap_m(1.0) is None
 
 
-def on_ground(ground: Ground, *obstacle: Obstacle, air: Air = STILL_AIR) -> World:
+def on_ground(ground: Ground, *obstacle: Obstacle, air: Air = STILL_AIR, ear: Ear = EAR) -> World:
     scenario = Scenario(
         title="test",
         duration_s=9.0,
@@ -812,9 +811,8 @@ def on_ground(ground: Ground, *obstacle: Obstacle, air: Air = STILL_AIR) -> Worl
         obstacles=obstacle,
         air=air,
         ground=ground,
-        part=Part(beam_half_angle_deg=BEAM_DEG),
     )
-    return World(scenario, random.Random(1), VirtualClock().at)
+    return World(scenario, random.Random(1), VirtualClock().at, ear)
 
 
 def test_the_grounds_echo_has_its_share_and_its_place() -> None:
@@ -828,7 +826,9 @@ def test_the_grounds_echo_has_its_share_and_its_place() -> None:
 
 
 def test_what_is_nearer_than_the_ground_is_heard_first() -> None:
-    far = on_ground(Ground(loss=0.0), pole(9.25, follows=True, seen_to_m=9.5))
+    hearing = Ear(BEAM_DEG, reach_m=10.0)
+    far = on_ground(Ground(loss=0.0), pole(9.25, follows=True), ear=hearing)
+    assert listens(on_ground(Ground(loss=1.0), pole(9.25, follows=True), ear=hearing), 1) == [9.0]
     near = on_ground(Ground(loss=0.0), pole(1.25, follows=True))
     assert max(d for d in listens(far, 50) if d is not None) < 4.2
     assert listens(near, 50) == pytest.approx([1.0] * 50)

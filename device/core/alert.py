@@ -36,7 +36,7 @@ from enum import Enum, IntEnum, auto
 from msgspec import Struct
 
 from device.core.health import SensorFault
-from device.core.reading import Fault, Reading
+from device.core.reading import UNHURRIED, Fault, Pace, Reading
 from device.core.track import Track, away_m
 from device.profiles import Threshold, thresholds
 from device.settings import AlertSettings
@@ -47,6 +47,8 @@ SEEN_S = 0.25
 """An echo older than this is not being seen at this moment."""
 REARM_S = 0.3
 REARM_NEARER_M = 0.12
+RELEASE_S = 0.5
+"""Longer than this it need not take a slow sensor to be believed that a level is over."""
 MARGIN_M = 0.15
 MARGIN_S = 0.2
 MARGIN_SHARE = 0.10
@@ -131,16 +133,19 @@ class Alert(Struct, frozen=True, gc=False):
 class AlertMachine:
     """Steps from one Alert to the next, one reading at a time."""
 
-    def __init__(self, settings: AlertSettings, blind_m: float = 0.0) -> None:
+    def __init__(
+        self, settings: AlertSettings, blind_m: float = 0.0, pace: Pace = UNHURRIED
+    ) -> None:
         """Thresholds, counts and times come from the profile and its overrides.
 
-        `blind_m`: the sensor's blind zone, within which nothing frees a latched touch.
+        `blind_m`: the sensor's blind zone, within which nothing frees a latched touch. `pace`: a
+        slow sensor's readings count for more, so that calm does not take longer for it.
         """
         self._away_m = away_m(blind_m)
         limits = thresholds(settings)
         self._limits = tuple((limit.distance_m, limit.ttc_s) for limit in limits)
         self._holds = tuple(_widened(limit) for limit in limits)
-        self._release_pings = settings.release_pings
+        self._release_pings = pace.count(settings.release_pings, RELEASE_S, 2)
         self._dwell_s = (0.0, settings.dwell_s, settings.dwell_s) + (settings.danger_dwell_s,) * 3
         self._hush = _Hush(settings.hush_s)
         self._calm = 0

@@ -11,21 +11,22 @@ Five judges, the first that objects gives the fault its name:
 - *unreliable*: three of the last eight pings proved nothing. A healthy part
   answers every ping, even if only with "nothing there".
 - *frozen*: echo pulses of the same length to the microsecond, for 0.4 s. Even a wall before
-  someone who stands still is never that exact; a hung part is.
+  someone who stands still is never that exact; a hung part is. What a serial part says is
+  coarser, a millimetre, and may repeat for a moment: it has 3 s.
 - *garbage*: five of the last ten pings were echoes that agree with neither the
   tracked object nor the two echoes before them. Two real surfaces alternate; only
   nonsense never repeats.
 
 Quick to doubt, slow to trust again: a fault ends after eight good answers in a
 row (0.3-0.5 s), so an answer now and then does not end it. A sensor is proven
-by its first two answers.
+by its first two answers; "nothing" from a part that says the same when it is covered is none.
 """
 
 import math
 from collections import deque
 from enum import StrEnum
 
-from device.core.reading import Echo, Fault, PingFault, Reading
+from device.core.reading import UNHURRIED, Echo, Fault, Pace, PingFault, Reading
 
 FAULT_AFTER_S = 0.5
 """PX4 gives a range finder the same half second before it is stale."""
@@ -37,9 +38,13 @@ WINDOW = 8
 WINDOW_FAULTS = 3
 GARBAGE_WINDOW = 10
 GARBAGE_ORPHANS = 5
+RECOVERY_S, GARBAGE_S, GARBAGE_LEAST = 0.8, 0.8, 5
+"""A slow sensor's fewer answers count for these spans: seconds, and at least so many of them."""
 FROZEN_ANSWERS, FROZEN_S = 6, 0.39
 SAME_S = 1e-6
 """So many echo pulses, for so long, within a microsecond (0.2 mm): stamps alone jitter by more."""
+SERIAL_S = 3.0
+"""To the millimetre, someone who stands sways more than that in so long (assumed)."""
 COARSE_PULSES, COARSE_SHARE, COARSE_S = 20, 0.2, 4.0
 """Stamps on a grid of 5 us (pigpio's) repeat by themselves before a standing wearer; where that
 is seen to happen it takes longer to call a part frozen."""
@@ -61,6 +66,10 @@ class SensorFault(StrEnum):
     NOISE = "noise"
     LOST_EDGE = "lost-edge"
     LATE_EDGE = "late-edge"
+    BAD_FRAME = "bad-frame"
+    OUT_OF_RANGE = "out-of-range"
+    DAZZLED = "dazzled"
+    PORT_GONE = "port-gone"
     INTERMITTENT = "intermittent"
     GARBAGE = "garbage"
     FROZEN = "frozen"
@@ -76,6 +85,10 @@ _NAMES = {
     PingFault.NOISE: SensorFault.NOISE,
     PingFault.LOST_EDGE: SensorFault.LOST_EDGE,
     PingFault.LATE_EDGE: SensorFault.LATE_EDGE,
+    PingFault.BAD_FRAME: SensorFault.BAD_FRAME,
+    PingFault.OUT_OF_RANGE: SensorFault.OUT_OF_RANGE,
+    PingFault.DAZZLED: SensorFault.DAZZLED,
+    PingFault.PORT_GONE: SensorFault.PORT_GONE,
 }
 
 
@@ -83,18 +96,28 @@ class Health:
     """Judges the stream of readings; `fault` is the verdict, None while believable."""
 
     def __init__(
-        self, fault_after_s: float = FAULT_AFTER_S, slow_after_s: float = SLOW_AFTER_S
+        self,
+        fault_after_s: float = FAULT_AFTER_S,
+        slow_after_s: float = SLOW_AFTER_S,
+        pace: Pace = UNHURRIED,
     ) -> None:
         """Silence, and four answers' span, that are a fault; longer only for slow sensors."""
+        self._recovery = pace.count(RECOVERY_ANSWERS, RECOVERY_S, 3)
+        among = pace.count(GARBAGE_WINDOW, GARBAGE_S, GARBAGE_LEAST)
+        self._most_orphans = math.ceil(among * GARBAGE_ORPHANS / GARBAGE_WINDOW)
         self._fault_after_s = fault_after_s
         self._slow_after_s = slow_after_s
         self._answered_s: deque[float] = deque(maxlen=SLOW_ANSWERS)
         self._answers = 0
+        self._answered = False
+        """Something, be it of low trust."""
         self._good_in_a_row = 0
         self._failed: deque[bool] = deque(maxlen=WINDOW)
-        self._orphans: deque[bool] = deque(maxlen=GARBAGE_WINDOW)
+        self._orphans: deque[bool] = deque(maxlen=among)
         self._echoes: deque[Echo] = deque(maxlen=COMPANIONS)
-        self._alike_s: float | None = None
+        self._alike_said: float | None = None
+        """The pulse, seconds, or the serial part's own number, that has come so often."""
+        self._serial = False
         self._alike = 0
         self._alike_since_s = 0.0
         self._runs: deque[int] = deque(maxlen=RUNS)
@@ -136,7 +159,7 @@ class Health:
         objection = self._objection(now_s)
         if objection is not None and (self.fault is None or all(self._failed)):
             self.fault = objection  # and keeps its first name until it is quite dead
-        elif objection is None and self._good_in_a_row >= RECOVERY_ANSWERS:
+        elif objection is None and self._good_in_a_row >= self._recovery:
             self.fault = None
         return self.fault
 
@@ -148,7 +171,8 @@ class Health:
         if isinstance(reading, Fault):
             self._last_failure = reading.fault
         else:
-            self._answers += 1
+            self._answered = True
+            self._answers += isinstance(reading, Echo) or reading.sure
             self._last_answer_s = reading.t_s
             self._answered_s.append(reading.t_s)
         self._good_in_a_row = 0 if failed or orphan else self._good_in_a_row + 1
@@ -158,19 +182,21 @@ class Health:
             self._compare(reading)
 
     def _compare(self, reading: Reading) -> None:
-        """Count how often the same raw pulse has come; recordings without it tell nothing.
+        """Count how often the very same answer has come; recordings without it tell nothing.
 
         Nor does a part inside its blind zone, which may give one constant answer.
         """
-        telling = isinstance(reading, Echo) and not reading.too_close
-        echo_s = reading.echo_s if telling else None
-        before_s = self._alike_s
-        if echo_s is not None and before_s is not None and abs(echo_s - before_s) <= SAME_S:
+        said: float | None = None
+        if isinstance(reading, Echo) and not reading.too_close:
+            self._serial = reading.echo_s is None
+            said = reading.raw if self._serial else reading.echo_s
+        before = self._alike_said
+        if said is not None and before is not None and abs(said - before) <= SAME_S:
             self._alike += 1
         else:
-            if before_s is not None:
+            if before is not None:
                 self._runs.append(min(self._alike, LONG_RUN))
-            self._alike_s, self._alike, self._alike_since_s = echo_s, 1, reading.t_s
+            self._alike_said, self._alike, self._alike_since_s = said, 1, reading.t_s
         if self._frozen:
             self._good_in_a_row = 0
 
@@ -179,6 +205,8 @@ class Health:
         if self._alike < FROZEN_ANSWERS:
             return False  # nearly always, and a ping has no time to spare
         lasted_s = self._last_answer_s - self._alike_since_s
+        if self._serial:
+            return lasted_s >= SERIAL_S
         pulses = sum(self._runs)
         coarse = pulses >= COARSE_PULSES and pulses - len(self._runs) > COARSE_SHARE * pulses
         return lasted_s >= (COARSE_S if coarse else FROZEN_S)
@@ -202,7 +230,7 @@ class Health:
             # Not one good answer among the last three: it is as good as silent.
             in_a_row = all(list(self._failed)[-WINDOW_FAULTS:])
             return self._silence() if in_a_row else SensorFault.INTERMITTENT
-        if sum(self._orphans) >= GARBAGE_ORPHANS:
+        if sum(self._orphans) >= self._most_orphans:
             return SensorFault.GARBAGE
         if self._frozen:
             return SensorFault.FROZEN
@@ -210,10 +238,10 @@ class Health:
 
     def _silence(self) -> SensorFault:
         if not any(self._failed):
-            return SensorFault.STALE if self.proven else SensorFault.NEVER_ANSWERED
+            return SensorFault.STALE if self._answered else SensorFault.NEVER_ANSWERED
         if self._last_failure in _NAMES:
             return _NAMES[self._last_failure]
-        return SensorFault.STOPPED_ANSWERING if self.proven else SensorFault.NEVER_ANSWERED
+        return SensorFault.STOPPED_ANSWERING if self._answered else SensorFault.NEVER_ANSWERED
 
 
 def _in_line(first: Echo, second: Echo, third: Echo) -> bool:

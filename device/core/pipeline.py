@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from device.core.alert import STILL_MPS, Alert, AlertMachine, State
 from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health, SensorFault
-from device.core.reading import Reading
+from device.core.reading import UNHURRIED, Pace, Reading
 from device.core.signals import Command, Cue, Player
 from device.core.track import Track, Tracker
 from device.settings import Settings
@@ -37,13 +37,15 @@ class Step(Struct, frozen=True, gc=False):
 class Pipeline:
     """Reading -> Track and Health -> Alert -> Command."""
 
-    def __init__(self, settings: Settings, period_s: float = 0.0) -> None:
-        """`period_s`: the sensor's usual time between readings, for slow ones."""
+    def __init__(self, settings: Settings, pace: Pace = UNHURRIED) -> None:
+        """`pace`: how often and how late the sensor speaks, for slow ones."""
+        period_s = pace.period_s
         fault_after_s = max(FAULT_AFTER_S, SLOW_PERIODS * period_s)
         blind_m = settings.sensor.min_range_m
-        self._tracker = Tracker(settings.alert.new_object_pings, fault_after_s, blind_m)
-        self._health = Health(fault_after_s, max(SLOW_AFTER_S, SLOW_SPAN_PERIODS * period_s))
-        self._machine = AlertMachine(settings.alert, blind_m)
+        self._tracker = Tracker(settings.alert.new_object_pings, fault_after_s, blind_m, pace)
+        slow_after_s = max(SLOW_AFTER_S, SLOW_SPAN_PERIODS * period_s)
+        self._health = Health(fault_after_s, slow_after_s, pace)
+        self._machine = AlertMachine(settings.alert, blind_m, pace)
         self._player = Player(settings.buzzer, settings.motor)
         self._track = Track()
         self._alert = Alert()

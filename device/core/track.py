@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from device.core.reading import Echo, Reading
+from device.core.reading import UNHURRIED, Echo, Pace, Reading
 from device.profiles import HEEL_LEAD_M
 
 WINDOW_S = 0.55
@@ -68,6 +68,8 @@ MOST_PINGS = 14
 FARTHER = (5, 14, LOOSE_M)
 UNHEARD_PINGS = 8
 """What hides behind mesh is heard in between; the mesh is gone when it is unheard this long."""
+UNHEARD_S, FARTHER_S = 0.8, 0.5
+"""So long at most, for a slow sensor, does it take until something is unheard, or farther."""
 NEAR_M = 0.40
 BLIND_MARGIN_M = 0.15
 ESTABLISHED_S = 0.6
@@ -142,15 +144,24 @@ class _Line(NamedTuple):
 class Tracker:
     """Follows the nearest believable object through ghosts, dropouts and gait."""
 
-    def __init__(self, new_object_pings: int, gap_s: float = GAP_S, blind_m: float = 0.0) -> None:
+    def __init__(
+        self,
+        new_object_pings: int,
+        gap_s: float = GAP_S,
+        blind_m: float = 0.0,
+        pace: Pace = UNHURRIED,
+    ) -> None:
         """`gap_s`: silence that clears the track, longer only for slow sensors.
 
-        `blind_m`: the sensor's blind zone, which widens what counts as touching.
+        `blind_m`: the sensor's blind zone, which widens what counts as touching. `pace`: what
+        closes is nearer by now if its readings come late, and few of them count for many.
         """
+        self._lag_s = pace.lag_s
+        self._unheard_pings = pace.count(UNHEARD_PINGS, UNHEARD_S, 3)
+        self._farther = (pace.count(FARTHER[0], FARTHER_S, 3), *FARTHER[1:])
         self._near_m = max(NEAR_M, blind_m + BLIND_MARGIN_M)
         self._away_m = away_m(blind_m)
-        self._needed = new_object_pings
-        n = new_object_pings
+        n = self._needed = new_object_pings
         self._near_rules = (
             (n, 5, STEADY_M),
             (n + 1, 12, STEADY_M),
@@ -211,7 +222,8 @@ class Tracker:
             closing = line.closing_mps
             # Of a speed only what is sure counts, through a lost echo and until the touch.
             sure_mps = closing - UNSURE_SHARE * line.unsure_mps
-            line_m = line.at(last_s) - max(0.0, sure_mps) * (now_s - last_s)
+            age_s = now_s - last_s + self._lag_s
+            line_m = line.at(last_s) - max(0.0, sure_mps) * age_s
             distance_m = max(0.0, self._nearest_m(line, line_m))
             ttc_s = round(time_to_collision_s(distance_m, sure_mps), 4)
             closing = round(closing, 4)
@@ -324,9 +336,9 @@ class Tracker:
     def _believable(self, echo: Echo) -> list[_Heard] | None:
         """The rivals that agree with `echo`, newest first, once there are enough of them."""
         if self._hits and echo.distance_m >= self._hits[-1].distance_m:
-            if self._ping - self._hits[-1].ping < UNHEARD_PINGS:
+            if self._ping - self._hits[-1].ping < self._unheard_pings:
                 return None
-            return self._first((FARTHER,))
+            return self._first((self._farther,))
         if echo.distance_m >= ARM_M:
             return self._first(self._near_rules if echo.distance_m < FAR_M else self._far_rules)
         approached = self._first(self._near_rules)

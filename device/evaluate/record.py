@@ -75,7 +75,7 @@ def record(
             says.append(Say(step.t_s, *now))
         watch(step)
 
-    with loop.assemble(settings, clock, rig.board, rig.device_rng) as device:
+    with loop.assemble(settings, clock, rig.board, rig.device_rng, rig.open_port) as device:
         device.run(device.ticker(scenario.duration_s), observe)
     profile = settings.alert.profile
     # The rig's walker was stopped by what they ran into; a fresh one walks on in thought.

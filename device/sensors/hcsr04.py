@@ -29,12 +29,11 @@ from collections import deque
 from typing import Any
 
 from device import physics
-from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
+from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
 from device.errors import HardwareError
-from device.failures import Failure
+from device.failures import DELAY_S, LOOSE_OFF_S, LOOSE_PERIOD_S, SLOW_PERIOD_S, Failure
 from device.pins import claim
-from device.sensors import Bench, Parts
-from device.settings import SensorSettings
+from device.sensors import Bench, Model, Parts
 
 NOISE_S = 100e-6
 RISE_TOLERANCE_S = 0.005
@@ -49,6 +48,16 @@ FORWARD_S = 1.0
 BUSY_RETRY_S = 0.02
 IDLE_AFTER = 25
 """Pings in a row that heard nothing before the pace is eased."""
+
+MODELS = {
+    "hc-sr04": Model(
+        title="HC-SR04",
+        min_range_m=0.02,
+        max_range_m=4.0,
+        pace=Pace(period_s=0.04),
+        serial=False,
+    ),
+}
 
 
 class HCSR04:
@@ -90,6 +99,11 @@ class HCSR04:
     def due_s(self) -> float:
         """When to be polled next, unless the echo's second edge comes first."""
         return self._due_s
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Nothing: each ping's outcome is a reading."""
+        return {}
 
     def poll(self, now_s: float) -> Reading | None:
         """Finish the ping that is out, or send the next one when it is time."""
@@ -238,11 +252,6 @@ class _RiseDelay:
         return usual_s is None and abs(delay_s - last[-2:][0]) <= RISE_TOLERANCE_S
 
 
-def period_s(settings: SensorSettings) -> float:
-    """Time from one trigger to the next while something near answers, seconds."""
-    return settings.retrigger_s + settings.jitter_s / 2
-
-
 def open_sensor(parts: Parts) -> HCSR04:
     """The driver on its pins."""
     return HCSR04(parts)
@@ -251,9 +260,6 @@ def open_sensor(parts: Parts) -> HCSR04:
 # ---------------------------------------------------------------- the twin
 
 RISE_DELAY_S = 0.0005
-SLOW_PERIOD_S = 0.7
-DELAY_S = 0.3
-LOOSE_OFF_S, LOOSE_PERIOD_S = 0.3, 0.4
 
 
 class HCSR04Twin:
@@ -305,7 +311,7 @@ class HCSR04Twin:
         """Width of the echo pulse in seconds; None for no answer, inf for one without end."""
         rng = self._bench.rng
         match self._failure:
-            case Failure.OFF | Failure.STUCK:
+            case Failure.OFF | Failure.STUCK | Failure.PULLED:
                 return None
             case Failure.GARBAGE:
                 return 2 * rng.uniform(0.1, self._bench.settings.max_range_m) / self._sound_mps
@@ -333,7 +339,7 @@ class HCSR04Twin:
         return self._bench.sound_mps
 
     def _drive(self, *, high: bool) -> None:
-        if self._failure not in (Failure.OFF, Failure.STUCK):
+        if self._failure not in (Failure.OFF, Failure.STUCK, Failure.PULLED):
             self._echo.drive(high)
 
 

@@ -12,7 +12,20 @@ from typing import NamedTuple
 
 from device.sim.scenario import Ground, Obstacle
 
+GRAZING_DEG = 80.0
+"""Light that meets a wall at such a slant is not taken to come back (assumed)."""
 WALL_LOSS = ((0.0, 0.0), (10.0, 0.05), (20.0, 0.40), (30.0, 0.80), (45.0, 0.95), (60.0, 1.0))
+
+
+class Ear(NamedTuple):
+    """What listens: how wide, by light or by sound, and how far light reaches."""
+
+    half_angle_deg: float
+    light: bool = False
+    reach_m: float = 4.0
+
+
+HC_SR04 = Ear(15.0)
 
 
 class Return(NamedTuple):
@@ -57,7 +70,7 @@ def echo(
     t_s: float,
     sensor_m: float,
     heading_deg: float,
-    half_angle_deg: float,
+    ear: Ear,
     walker_m: float | None = None,
 ) -> Return | None:
     """What comes back from `obstacle` to a ping at `t_s`; None when nothing can.
@@ -66,15 +79,23 @@ def echo(
     """
     along_m, across_m = place_m(obstacle, t_s, sensor_m if walker_m is None else walker_m)
     ahead_m = along_m - sensor_m
+    half_angle_deg = ear.half_angle_deg
     if obstacle.half_angle_deg is not None:
         half_angle_deg = min(half_angle_deg, obstacle.half_angle_deg)
     if obstacle.shape == "wall":
-        found = _wall(obstacle, ahead_m, heading_deg, half_angle_deg)
+        found = (
+            _lit_wall(obstacle, ahead_m, heading_deg)
+            if ear.light
+            else _wall(obstacle, ahead_m, heading_deg, half_angle_deg)
+        )
     else:
         found = _disc(obstacle, ahead_m, across_m, heading_deg, half_angle_deg)
-    if found is None or not 0.0 < found.distance_m <= obstacle.seen_to_m:
+    seen_to_m = obstacle.light_to_m if ear.light else obstacle.seen_to_m
+    if seen_to_m is None or seen_to_m >= HC_SR04.reach_m:
+        seen_to_m = ear.reach_m  # what the usual part hears as far as it can
+    if found is None or not 0.0 < found.distance_m <= seen_to_m:
         return None
-    return found
+    return found._replace(loss=obstacle.light_loss) if ear.light else found
 
 
 def _wall(
@@ -87,6 +108,15 @@ def _wall(
     outside = math.radians(max(0.0, turned_deg - half_angle_deg))
     loss = _interpolate(turned_deg)
     return Return(square_m / math.cos(outside), 1 - (1 - loss) * (1 - obstacle.loss))
+
+
+def _lit_wall(obstacle: Obstacle, ahead_m: float, heading_deg: float) -> Return | None:
+    """Light comes back from rough things at any slant, from where its beam meets them."""
+    turned_deg = off_deg(obstacle.angle_deg - heading_deg)
+    if turned_deg >= GRAZING_DEG:
+        return None
+    square_m = ahead_m * math.cos(math.radians(obstacle.angle_deg))
+    return Return(square_m / math.cos(math.radians(turned_deg)), 0.0)
 
 
 def _disc(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from device import sensors
 from device.core.pipeline import Pipeline, Step
+from device.core.reading import Pace
 from device.journal import Recorded, Recording
 from device.settings import Settings
 
@@ -18,11 +19,11 @@ from device.settings import Settings
 def steps(recording: Recording, settings: Settings) -> Iterator[Step]:
     """Every step of the replay, in order."""
     if recording.exact:
-        pipeline = Pipeline(settings, sensors.period_s(settings.sensor))
+        pipeline = Pipeline(settings, sensors.pace(settings.sensor))
         for t_s, reading in recording.steps:
             yield pipeline.step(t_s, reading)
         return
-    pipeline = Pipeline(settings, _usual_gap_s(recording.steps))
+    pipeline = Pipeline(settings, Pace(_usual_gap_s(recording.steps)))
     for t_s, reading in recording.steps:
         while (due_s := pipeline.due_s) < t_s:
             yield pipeline.step(due_s, None)

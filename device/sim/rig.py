@@ -10,10 +10,12 @@ import random
 from device.clock import VirtualClock
 from device.failures import Failure
 from device.pins.mock import MockBoard
+from device.ports.mock import Cable, PtyCable
 from device.profiles import HEEL_LEAD_M
-from device.sensors import Bench, Twin, make_twin
+from device.sensors import Bench, Twin, make_twin, model
 from device.settings import Settings
 from device.sim.chance import drawn
+from device.sim.obstacles import Ear
 from device.sim.scenario import Scenario, Stall
 from device.sim.world import World
 
@@ -24,15 +26,34 @@ class Rig:
     """Everything simulated in one run. The same seed gives the same run."""
 
     def __init__(
-        self, scenario: Scenario, settings: Settings, seed: int, clock: VirtualClock
+        self,
+        scenario: Scenario,
+        settings: Settings,
+        seed: int,
+        clock: VirtualClock,
+        *,
+        terminal: bool = False,
     ) -> None:
-        """Build the world and solder it to a board on `clock`."""
+        """Build the world and solder it to a board on `clock`.
+
+        `terminal`: a serial part speaks through a real pseudo-terminal (real time only).
+        """
         chance = random.Random(f"{seed} chance")
         scenario = self.scenario = drawn(scenario, settings.alert.profile, chance)
         self._clock = clock
         self.board = MockBoard(clock)
         self.device_rng = random.Random(f"{seed} device")
-        self.world = World(scenario, random.Random(f"{seed} world"), clock.at)
+        listener = model(settings.sensor)
+        self.world = World(
+            scenario,
+            random.Random(f"{seed} world"),
+            clock.at,
+            Ear(listener.half_angle_deg, listener.light, listener.max_range_m),
+        )
+        kind = PtyCable if terminal and listener.serial else Cable
+        self._cable = kind(clock, scenario.cable, random.Random(f"{seed} cable"))
+        self.open_port = self._cable.open
+        self.close = self._cable.close
         self.contact_mps: float | None = None
         self.broken_s = 0.0
         """When the sensor last broke or was mended."""
@@ -40,10 +61,12 @@ class Rig:
         bench = Bench(
             settings=settings.sensor,
             line=self.board.line,
+            cable=self._cable,
             now=clock.now,
             at=clock.at,
             listen=self.world.listen,
             sound_mps=self.world.sound_mps,
+            air_c=scenario.air.temperature_c,
             no_echo_s=None if part.never_ends else part.no_echo_ms / 1000.0,
             rng=random.Random(f"{seed} part"),
         )

@@ -42,7 +42,9 @@ class Walk:
         """Walk to the scenario's end, every step shown to each observer."""
         judge, rig = self._judge, self.rig
         began_s = time.perf_counter()
-        with loop.assemble(self.settings, self.clock, rig.board, rig.device_rng) as device:
+        with loop.assemble(
+            self.settings, self.clock, rig.board, rig.device_rng, rig.open_port
+        ) as device:
             self._ticker = device.ticker(self.scenario.duration_s)
             if self._stopped:
                 self._ticker.stop()

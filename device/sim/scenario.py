@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 from device import toml
 from device.errors import InputError
 from device.failures import Failure
+from device.ports.mock import Damage
 
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 Metres = Annotated[float, Meta(ge=0.0, le=1000.0)]
@@ -87,6 +88,10 @@ class Obstacle(Table, frozen=True):
     """When given, a seed draws `seen_to_m` from here to there."""
     half_angle_deg: Annotated[float, Meta(gt=0.0, le=90.0)] | None = None
     """How far off the beam's middle it still answers; absent: as far as the part hears."""
+    light_to_m: Metres | None = None
+    """The same as `seen_to_m` for a part that measures by light; absent: as far as it sees."""
+    light_loss: Share = 0.0
+    """Share of such a part's measurements that go through it."""
     depth_m: Metres = 0.0
     """Fuzzy edge: each echo comes from up to this far behind the front."""
     loss: Share = 0.0
@@ -167,7 +172,6 @@ class Part(Table, frozen=True):
     """Pulse with which it says "nothing there"."""
     never_ends: bool = False
     """Says it by holding the line high until its power is cut."""
-    beam_half_angle_deg: Annotated[float, Meta(gt=0.0, le=90.0)] = 15.0
 
 
 class Breakage(Table, frozen=True):
@@ -195,6 +199,8 @@ class Scenario(Table, frozen=True):
     stalls: tuple[Stall, ...] = ()
     air: Air = Air()
     part: Part = Part()
+    cable: Damage = Damage()
+    """What the cable of a serial part does to its bytes; `device/ports/mock.py` has the keys."""
     breakages: tuple[Breakage, ...] = ()
 
 

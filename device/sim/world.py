@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from device.physics import speed_of_sound_mps
 from device.sim import obstacles
-from device.sim.obstacles import Return
+from device.sim.obstacles import HC_SR04, Ear, Return
 from device.sim.scenario import Obstacle, Phantom, Scenario
 from device.sim.walker import Walker
 
@@ -30,6 +30,7 @@ class World:
         scenario: Scenario,
         rng: random.Random,
         at: Callable[[float, Callable[[], None]], None],
+        ear: Ear = HC_SR04,
     ) -> None:
         """`rng` decides everything uncertain; `at` books a callback in the world's time."""
         self.scenario = scenario
@@ -37,7 +38,7 @@ class World:
         self.sound_mps = speed_of_sound_mps(scenario.air.temperature_c)
         self._obstacles = scenario.obstacles
         self._air = scenario.air
-        self._half_angle_deg = scenario.part.beam_half_angle_deg
+        self._ear = ear
         self._crosstalk_left = 0
         self._rng = rng
 
@@ -45,9 +46,10 @@ class World:
         """Distance in metres of the first echo to a ping at `t_s`, or None."""
         air, rng, scenario = self._air, self._rng, self.scenario
         first_m = math.inf
-        if air.ghosts and rng.random() < air.ghosts:
+        sound = not self._ear.light
+        if sound and air.ghosts and rng.random() < air.ghosts:
             first_m = rng.uniform(air.ghost_near_m, air.ghost_far_m)
-        if air.crosstalk:
+        if sound and air.crosstalk:
             first_m = min(first_m, self._crosstalk_m())
         for phantom in scenario.phantoms:
             if active(phantom, t_s):
@@ -62,7 +64,7 @@ class World:
         """What `obstacle` gives back to a trunk so far turned aside; None when nothing can."""
         x_m, _ = self.walker.place(t_s)
         heading_deg = self.walker.heading_deg(t_s) + turned_deg
-        return obstacles.echo(obstacle, t_s, x_m, heading_deg, self._half_angle_deg)
+        return obstacles.echo(obstacle, t_s, x_m, heading_deg, self._ear)
 
     def gap_m(self, t_s: float) -> float | None:
         """Free way behind the trunk, metres; None for an open field."""
@@ -105,9 +107,7 @@ class World:
         sensor_m, heading_deg = self.walker.sensor(t_s)
         first_m = math.inf
         for obstacle in self._obstacles:
-            found = obstacles.echo(
-                obstacle, t_s, sensor_m, heading_deg, self._half_angle_deg, walker_m
-            )
+            found = obstacles.echo(obstacle, t_s, sensor_m, heading_deg, self._ear, walker_m)
             if found is None or rng.random() < found.loss:
                 continue
             distance_m = rng.gauss(found.distance_m, air.noise_m + obstacle.noise_m)
@@ -116,10 +116,12 @@ class World:
             first_m = min(first_m, distance_m)
         ground = self.scenario.ground
         if ground is not None and rng.random() >= ground.loss:
-            at_m = obstacles.ground_m(ground, self.walker.nod_deg(t_s), self._half_angle_deg)
+            at_m = obstacles.ground_m(ground, self.walker.nod_deg(t_s), self._ear.half_angle_deg)
             if at_m is not None:
                 first_m = min(first_m, at_m + rng.uniform(0.0, ground.depth_m))
-        if first_m == math.inf or (air.loss and rng.random() < air.loss):
+        if first_m == math.inf or self._ear.light:
+            return first_m
+        if air.loss and rng.random() < air.loss:
             return math.inf
         if air.multipath and rng.random() < air.multipath:
             first_m *= 2.0
