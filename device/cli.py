@@ -148,6 +148,9 @@ def _parser() -> Parser:
     evaluate.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="only this scenario; repeatable"
     )
+    evaluate.add_argument(
+        "--parts", action="store_true", help="also walk the suite with every other sensor"
+    )
     evaluate.add_argument("--report", metavar="FILE", type=Path, help="an HTML page with pictures")
     evaluate.set_defaults(verb=_evaluate)
 
@@ -321,7 +324,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         good = command.evaluate(
-            options.only, seeds, settings, jobs, json=options.json, report=options.report
+            options.only,
+            seeds,
+            settings,
+            jobs,
+            json=options.json,
+            report=options.report,
+            every_part=options.parts,
         )
     except KeyboardInterrupt:
         say("rearguard: stopped; nothing was judged")

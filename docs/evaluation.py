@@ -1,7 +1,7 @@
 """Renews the figures in docs/evaluation.md and README.md: `python docs/evaluation.py`.
 
-It walks the suite at the seeds that are reported, 1 to 100, which takes some minutes, and writes
-what it finds between the markers in both files.
+It walks the suite at the seeds that are reported, 1 to 100 and with every sensor 1 to 20, which
+takes ten minutes or so, and writes what it finds between the markers in both files.
 """
 
 import os
@@ -9,14 +9,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from device.evaluate import suite, table
+from device.evaluate import parts, suite, table
 from device.evaluate.command import outcome
 from device.evaluate.figures import Figure
+from device.evaluate.parts import Part
 from device.evaluate.peers import OURS
 from device.evaluate.rows import Row, row
 from device.settings import Settings
 
-SEEDS = range(1, 101)
+SEEDS, PART_SEEDS = range(1, 101), range(1, 21)
+SHOWN_LOST = 5
 ROOT = Path(__file__).parent.parent
 
 
@@ -26,10 +28,13 @@ def main() -> None:
     done = suite.evaluate(suite.chosen([]), SEEDS, Settings(), jobs)
     total, rows, contenders, verdicts = outcome(done)
     renew(ROOT / "README.md", "peers", markdown(contenders))
+    compared = parts.compare([], PART_SEEDS, Settings(), jobs)
+    renew(ROOT / "README.md", "parts", parts_markdown(compared))
     for name, lines in (
         ("scenarios", table.scenarios([*rows, row("all", total)])),
         ("peers", table.peers(contenders)),
         ("gates", table.gates(verdicts)),
+        ("parts", table.parts(compared)),
     ):
         renew(ROOT / "docs" / "evaluation.md", name, ["```text", *lines, "```"])
 
@@ -42,6 +47,26 @@ def markdown(contenders: Sequence[Row]) -> Iterator[str]:
         name = f"**{one.name}**" if one.name == OURS else one.name
         told, alarms = percent(one.recall), one.false_warning_per_h.value or 0.0
         yield f"| {name} | {told} | {alarms:.1f} | {percent(one.contacts)} |"
+
+
+def parts_markdown(compared: Sequence[Part]) -> Iterator[str]:
+    """The README's table of sensors, each in the mode in which it is best."""
+    heads = ("sensor", "readings a second", "told in time", "false alarms /h", "gives up most of")
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    best: dict[str, Part] = {}
+    for part in compared:
+        name = part.total.name.removesuffix(" realtime").removesuffix(" request")
+        told = part.total.recall.value or 0.0
+        if name not in best or told > (best[name].total.recall.value or 0.0):
+            best[name] = part
+    for part in best.values():
+        lost = sorted(part.gives_up, key=lambda walk: part.gives_up[walk])
+        named = ", ".join(dict.fromkeys(walk.partition("@")[0] for walk in lost))
+        few = ", ".join(named.split(", ")[:SHOWN_LOST]) or "-"
+        alarms = part.total.false_warning_per_h.value or 0.0
+        rate = f"{1 / part.period_s:.0f}"
+        yield f"| {part.name} | {rate} | {percent(part.total.recall)} | {alarms:.1f} | {few} |"
 
 
 def percent(figure: Figure) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from device.errors import InputError
-from device.evaluate import gates, suite, table
+from device.evaluate import gates, parts, suite, table
 from device.evaluate.gates import Verdict
 from device.evaluate.peers import OURS
 from device.evaluate.progress import bar
@@ -44,31 +44,37 @@ def evaluate(
     *,
     json: bool,
     report: Path | None,
+    every_part: bool = False,
 ) -> bool:
     """Print the verdict, as text or JSON, write the page; whether every gate is met.
 
-    Raises InputError.
+    `every_part`: compare all parts that there is a driver for. Raises InputError, ConfigError.
     """
     names = suite.chosen(only)
     if report is not None:
         _check_writable(report)
-    with bar(len(names) * len(seeds), quiet=json) as progress:
+    walks = len(names) * len(seeds)
+    mine = parts.named(settings)
+    others = sum(fitted.settings != mine for fitted in parts.fitted(settings) if every_part)
+    with bar(walks * (1 + others), quiet=json) as progress:
         done = suite.evaluate(names, seeds, settings, jobs, progress=progress)
+        compared = parts.compare(only, seeds, settings, jobs, done, progress) if every_part else []
     if report is not None:
         from device.evaluate.report import page  # noqa: PLC0415 - only who asks pays
 
-        report.write_text(page(done, settings, seeds), encoding="utf-8")
+        report.write_text(page(done, settings, seeds, compared), encoding="utf-8")
     total, rows, contenders, verdicts = outcome(done)
     good = not any(verdict.passed is False for verdict in verdicts)
     if json:
-        parts = {"gates": verdicts, "scenarios": rows, "contenders": contenders}
-        print(as_json(good, seeds, **parts, cases=total.cases))
+        whole = {"gates": verdicts, "scenarios": rows, "contenders": contenders}
+        if every_part:
+            whole["parts"] = compared
+        print(as_json(good, seeds, **whole, cases=total.cases))
         return good
-    blocks = (
-        table.scenarios([*rows, row("all", total)]),
-        table.peers(contenders),
-        table.gates(verdicts),
-    )
+    blocks = [table.scenarios([*rows, row("all", total)]), table.peers(contenders)]
+    if every_part:
+        blocks.append(table.parts(compared))
+    blocks.append(table.gates(verdicts))
     print("\n\n".join("\n".join(block) for block in blocks))
     measured = [verdict.passed for verdict in verdicts if verdict.passed is not None]
     words = f"good: {len(measured)} of {len(verdicts)} gates measured, all met"

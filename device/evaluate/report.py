@@ -12,7 +12,7 @@ import math
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from device.evaluate import plot
 from device.evaluate import score as definitions
 from device.evaluate.figures import Figure
 from device.evaluate.gates import Verdict, judge
+from device.evaluate.parts import Part
 from device.evaluate.peers import OURS, PEERS, THRESHOLD_M
 from device.evaluate.rows import Row, row
 from device.evaluate.score import Case, Tally
@@ -45,7 +46,13 @@ KINDS = (
 """What complaints have in common, the gravest first: a sign in their words, and a title."""
 
 
-def page(done: Sequence[Done], settings: Settings, seeds: range, cases_shown: int = 24) -> str:
+def page(
+    done: Sequence[Done],
+    settings: Settings,
+    seeds: range,
+    compared: Sequence[Part] = (),
+    cases_shown: int = 24,
+) -> str:
     """The whole report. Raises InputError where a walk cannot be walked again."""
     ours = total(done)
     verdicts = judge(ours)
@@ -54,6 +61,7 @@ def page(done: Sequence[Done], settings: Settings, seeds: range, cases_shown: in
         _gates(verdicts),
         _scenarios(done, ours),
         _peers(done),
+        _parts(compared),
         _cases(ours.cases, settings, cases_shown),
         _foot(),
     )
@@ -301,6 +309,36 @@ def _peers(done: Sequence[Done]) -> str:
     )
 
 
+def _parts(compared: Sequence[Part]) -> str:
+    """What each part gives up; nothing where they were not compared."""
+    if not compared:
+        return ""
+    heads = ("part", "readings, /s", "recall", "false WARNING or more, /h", "gives up", "gains")
+    rows = [
+        [
+            escape(part.name),
+            _short(1 / part.period_s) if part.period_s else DASH,
+            _value(part.total.recall.value, ""),
+            _value(part.total.false_warning_per_h.value),
+            *(
+                f'<p class="walks">{escape(", ".join(_shares(by_name))) or DASH}</p>'
+                for by_name in (part.gives_up, part.gains)
+            ),
+        ]
+        for part in compared
+    ]
+    return (
+        "<section><h2>What each sensor gives up</h2><p>Every part walks the same walks with its"
+        " own rate, filter, range and beam; what the first could tell in time counts for all."
+        " Named are the walks of which 5 of 100 fewer, or more, were told in time, with the share"
+        f" that was.</p>{_table(heads, rows, look='ours')}</section>\n"
+    )
+
+
+def _shares(by_name: Mapping[str, float]) -> Iterator[str]:
+    return (f"{name} {_value(share, '')}" for name, share in by_name.items())
+
+
 def _peer(row: Row) -> list[str]:
     figures = (
         (row.recall, ""),
@@ -514,6 +552,7 @@ th:first-child { position: sticky; left: 0; min-width: 9rem; background: var(--p
   text-align: left; white-space: normal; font-weight: 400; }
 thead th:first-child { background: var(--panel); }
 td small, th small { display: block; }
+.walks { margin: 0; max-width: 26rem; text-align: left; white-space: normal; }
 .many { font-size: .75rem; } .many th, .many td { padding: .3rem; }
 .many td small { max-width: 5.5rem; margin-left: auto; white-space: normal; }
 .many th:first-child { min-width: 11rem; } .many thead tr:last-child th { white-space: normal; }

@@ -1,10 +1,12 @@
 """The suite's figures as plain text: a row a scenario, the gates, the peers."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from device.evaluate.figures import Figure
 from device.evaluate.gates import Verdict
+from device.evaluate.parts import Part
 from device.evaluate.recordings import Onsets
 from device.evaluate.rows import Row
 
@@ -21,6 +23,11 @@ HEADS = (
     ("fault", 6),
     ("clear", 6),
     ("contact", 9),
+)
+PART_LEGEND = (
+    "told: of the walks that the usual part, the first, can hear in time   /s: readings a second",
+    "gives up, gains: walks of which 5 of 100 fewer, or more, are told in time, and the share told",
+    "false/h: WARNING or more, CAUTION; and walks with 2 an hour more than with the usual part",
 )
 LEGEND = (
     "told: in time to stop, of walks that needed it; (in brackets: could not be heard in time, not"
@@ -42,6 +49,36 @@ def scenarios(rows: Sequence[Row]) -> Iterator[str]:
         yield _line(_cells(row))
     yield ""
     yield from LEGEND
+
+
+WIDTH, INDENT = 100, "    "
+PART_HEADS = (("part", 32), ("/s", 4), ("told", 9), ("false/h", 11), ("fault", 6), ("contact", 9))
+
+
+def parts(found: Sequence[Part]) -> Iterator[str]:
+    """A line a part, and what it gives up, gains, and warns of for nothing."""
+    yield _line([head for head, _ in PART_HEADS], PART_HEADS)
+    for part in found:
+        cells = dict(zip((head for head, _ in HEADS), _cells(part.total), strict=True))
+        rate = f"{1 / part.period_s:.0f}" if part.period_s else NONE
+        shown = [part.name, rate, *(cells[head] for head, _ in PART_HEADS[2:])]
+        yield _line(shown, PART_HEADS)
+        walks = {
+            "gives up": [f"{name} {100 * told:.0f}%" for name, told in part.gives_up.items()],
+            "gains": [f"{name} {100 * told:.0f}%" for name, told in part.gains.items()],
+            "false/h": [f"{name} {alarms:.0f}" for name, alarms in part.alarms.items()],
+        }
+        for what, named in walks.items():
+            if named:
+                yield from textwrap.wrap(
+                    f"{what}: {', '.join(named)}",
+                    WIDTH,
+                    initial_indent=INDENT,
+                    subsequent_indent=2 * INDENT,
+                    break_on_hyphens=False,
+                )
+    yield ""
+    yield from PART_LEGEND
 
 
 def _cells(row: Row) -> list[str]:
@@ -68,10 +105,10 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Sequence[str], heads: Sequence[tuple[str, int]] = HEADS) -> str:
     padded = [
         cell.ljust(width) if i == 0 else cell.rjust(width)
-        for i, (cell, (_, width)) in enumerate(zip(cells, HEADS, strict=True))
+        for i, (cell, (_, width)) in enumerate(zip(cells, heads, strict=True))
     ]
     return " ".join(padded).rstrip()
 
