@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from device import config, profiles
-from device.settings import Settings
+from device import check, config, profiles, sensors
+from device.core.health import SensorFault
+from device.settings import SensorSettings, Settings
 
+ROOT = Path(__file__).parents[1]
 GUIDE = "hardware.md"
-TEXT = (Path(__file__).parents[1] / GUIDE).read_text(encoding="utf-8")
+TEXT = (ROOT / GUIDE).read_text(encoding="utf-8")
 
 SIGNALS = {
     "Trigger": ("sensor.trigger_pin", "out"),
@@ -20,6 +22,7 @@ SIGNALS = {
     "Buzzer": ("buzzer.pin", "out"),
     "Motor": ("motor.pin", "out"),
 }
+SERIAL_LINES = {"Pi's TX": "out", "Pi's RX": "in"}
 SUPPLIES = {"5 V": "5V", "3.3 V": "3V3", "GND": "GND"}
 
 
@@ -41,10 +44,52 @@ def cells(line: str) -> list[str]:
     return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = TEXT) -> list[str]:
     """What stands between ``` fences that name this language ("" names none)."""
-    fences = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return [block for named, block in fences if named == language]
+
+
+def chapter(heading: str) -> str:
+    """What stands under a heading, up to the next of its rank or higher."""
+    marks = heading.split(maxsplit=1)[0]
+    _, found, rest = TEXT.partition(f"\n{heading}\n")
+    assert found, heading
+    return re.split(rf"^#{{2,{len(marks)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def gpios(text: str) -> set[int]:
+    return {int(number) for number in re.findall(r"GPIO(\d+)", text)}
+
+
+def table_gpios(first: str) -> dict[str, int]:
+    """GPIO numbers by signal, of the table whose first column is this."""
+    return {row[first]: int(row["GPIO (BCM)"]) for row in table(first, "GPIO (BCM)")}
+
+
+def numbers(cell: str) -> list[float]:
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", cell)]
+
+
+def metres(cell: str) -> float:
+    """`30 cm` or `4.5 m`."""
+    number, unit = cell.split()
+    return float(number) / {"m": 1, "cm": 100}[unit]
+
+
+PARTS = table("Part", "Waterproof")
+"""The sensors to choose from."""
+
+
+def part_settings(row: dict[str, str]) -> SensorSettings:
+    """What its preset, and the model named beside it, make of a row of `PARTS`."""
+    preset, named = re.fullmatch(
+        r'(config/[\w-]+\.toml)(?:`, `model = "([\w-]+)")?', row["Preset"]
+    ).groups()  # type: ignore[union-attr]
+    raw = tomllib.loads((ROOT / preset).read_text("utf-8"))
+    if named is not None:
+        raw["sensor"]["model"] = named
+    return config.parse(raw, preset).sensor
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +133,120 @@ def test_the_supply_pins_are_all_the_header_has(header: dict[int, str]) -> None:
 
 def test_the_drawings_name_pins_that_the_header_has(header: dict[int, str]) -> None:
     drawn = re.findall(r"\b(GPIO\d+|5 V|3\.3 V|GND) +\(pin (\d+)\)", TEXT)
-    assert {name for name, _ in drawn} >= {"GPIO23", "GPIO24", "GPIO18", "GPIO13", "5 V", "GND"}
+    named = table_gpios("Signal") | table_gpios("Serial line")
+    assert {name for name, _ in drawn} == {*SUPPLIES, *(f"GPIO{gpio}" for gpio in named.values())}
     for name, number in drawn:
         assert header[int(number)] == SUPPLIES.get(name, name), f"{name} (pin {number})"
 
 
-def test_the_drawings_use_only_the_pins_of_the_table() -> None:
-    drawn = {int(number) for block in blocks("") for number in re.findall(r"GPIO(\d+)", block)}
-    assert drawn == {int(row["GPIO (BCM)"]) for row in table("Signal", "GPIO (BCM)")}
+def test_the_drawings_use_only_the_pins_of_the_tables() -> None:
+    wiring, serial = chapter("## Wiring"), chapter("## Serial sensors")
+    assert gpios("".join(blocks("", wiring))) == set(table_gpios("Signal").values())
+    assert gpios("".join(blocks("", serial))) == set(table_gpios("Serial line").values())
+    assert len(blocks("")) == len(blocks("", wiring)) + len(blocks("", serial))
+
+
+def test_the_serial_lines_are_those_kept_free_and_where_the_header_has_them(
+    header: dict[int, str],
+) -> None:
+    rows = table("Serial line", "GPIO (BCM)")
+    assert {row["Serial line"]: row["Direction"] for row in rows} == SERIAL_LINES
+    assert tuple(table_gpios("Serial line").values()) == config.UART_PINS
+    for row in rows:
+        gpio, pin = int(row["GPIO (BCM)"]), int(row["Header pin"])
+        assert check.HEADER_PINS[gpio] == pin
+        assert header[pin] == f"GPIO{gpio}"
+
+
+@pytest.mark.parametrize("block", blocks("", chapter("## Serial sensors")))
+def test_a_sensors_tx_meets_the_pis_rx(block: str) -> None:
+    """But for the US-100, whose pins are named for the other side."""
+    lines = table_gpios("Serial line")
+    crossed = "US-100" not in block
+    for said, gpio in re.findall(r"\b(TX|RX)\b[^\n]*GPIO(\d+)", block):
+        other = {"TX": "RX", "RX": "TX"}[said] if crossed else said
+        assert int(gpio) == lines[f"Pi's {other}"], block
+
+
+def test_the_a02yyuw_is_drawn_without_the_pis_tx_and_set_to_real_time() -> None:
+    text = chapter("### A02YYUW and A01NYUB")
+    (drawing,), (block,) = blocks("", text), blocks("toml", text)
+    assert gpios(drawing) == {table_gpios("Serial line")["Pi's RX"]}
+    assert config.parse(tomllib.loads(block), GUIDE).sensor.realtime
+
+
+def test_each_sensor_that_is_known_can_be_chosen() -> None:
+    known = [part.title for name in sensors.names() for part in sensors.models(name).values()]
+    assert sorted(row["Part"] for row in PARTS) == sorted(known)
+
+
+def test_each_preset_of_a_sensor_can_be_chosen() -> None:
+    fitted = {path for path in (ROOT / "config").glob("*.toml") if "[sensor]" in path.read_text()}
+    named = set(re.findall(r"`(config/[\w-]+\.toml)`", chapter("### Which sensor")))
+    assert named == {str(path.relative_to(ROOT)) for path in fitted}
+
+
+@pytest.mark.parametrize("row", PARTS, ids=lambda row: str(row["Part"]))
+def test_a_sensors_figures_are_those_of_the_code(row: dict[str, str]) -> None:
+    settings = part_settings(row)
+    part = sensors.model(settings)
+    assert part.title == row["Part"]
+    assert metres(row["Range"]) == pytest.approx(part.max_range_m)
+    assert metres(row["Blind within"]) == pytest.approx(part.min_range_m)
+    assert numbers(row["Beam, degrees"]) == [pytest.approx(2 * part.half_angle_deg)]
+    paces = [pace for pace in (part.realtime, part.pace, part.asked) if pace is not None]
+    stated = numbers(row["Readings a second"])
+    assert stated == [float(f"{1 / pace.period_s:.2g}") for pace in paces]
+    assert stated[0] == float(f"{1 / sensors.pace(settings).period_s:.2g}")
+
+
+def test_the_ports_are_the_default_and_the_one_that_presets_name_for_a_pi_5() -> None:
+    ports = {row["Board"]: row["sensor.port"] for row in table("Board", "`sensor.port`")}
+    assert ports["Zero 2 W, 3, 4"].split("`")[0] == Settings().sensor.port
+    told = re.findall(r"on a Raspberry Pi 5 \"(.*?)\"", (ROOT / "config/tf-luna.toml").read_text())
+    assert told == [ports["Pi 5"]]
+
+
+def test_each_refusal_of_a_port_is_one_that_the_code_says() -> None:
+    code = (ROOT / "device/ports/tty.py").read_text("utf-8")
+    rows = table("It says", "Meaning")
+    assert rows
+    for row in rows:
+        said = row["It says"].replace("NAME", "{name}").replace("process N", "process {pid}")
+        assert said in code
+
+
+def test_the_mode_resistors_are_those_of_the_preset() -> None:
+    mode = {row["Mode"]: row for row in table("Mode", "JSN-SR04T")}
+    by_itself, asked = mode["speaks by itself"], mode["speaks when asked"]
+    told = (ROOT / "config/jsn-sr04t-serial.toml").read_text("utf-8").replace("\n# ", " ")
+    jsn, aj = by_itself["JSN-SR04T"].removesuffix(" k"), by_itself["AJ-SR04M"].removesuffix(" k")
+    assert f"JSN-SR04T with {jsn} kilohm" in told
+    assert f"AJ-SR04M ({aj} kilohm)" in told
+    asked_jsn = asked["JSN-SR04T"].removesuffix(" k")
+    asked_aj = asked["AJ-SR04M"].removesuffix(" k")
+    assert f"(JSN {asked_jsn}, AJ {asked_aj} kilohm) add request = true" in told
+    assert asked["Setting"] == "request = true"
+
+
+def test_faults_are_called_what_the_device_calls_them() -> None:
+    heard = [row["What you hear or feel"] for row in table("What you hear or feel", "Likely cause")]
+    named = {
+        name
+        for cell in heard
+        for name in re.findall(r"`([a-z-]+)(?:`|$)", cell.partition(" (")[0])
+        if cell.startswith("Fault signal")
+    }
+    assert named <= set(SensorFault)
+    assert named >= {
+        SensorFault.NEVER_ANSWERED,
+        SensorFault.STOPPED_ANSWERING,
+        SensorFault.BAD_FRAME,
+        SensorFault.OUT_OF_RANGE,
+        SensorFault.PORT_GONE,
+        SensorFault.DAZZLED,
+        SensorFault.FROZEN,
+    }
 
 
 @pytest.mark.parametrize("block", blocks("toml"))
@@ -105,7 +256,8 @@ def test_each_configuration_shown_is_accepted(block: str) -> None:
 
 def test_the_splash_proof_sensor_is_given_its_blind_zone_and_long_trigger() -> None:
     shown = [config.parse(tomllib.loads(block), GUIDE).sensor for block in blocks("toml")]
-    assert [(s.min_range_m, s.trigger_pulse_s) for s in shown].count((0.25, 20e-6)) == 1
+    pinged = [(s.min_range_m, s.trigger_pulse_s) for s in shown if s.driver == "hcsr04"]
+    assert pinged.count((0.25, 20e-6)) == 1
 
 
 def test_every_setting_named_in_the_text_exists() -> None:
