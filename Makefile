@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check evaluate format lock bench clean
+.PHONY: run test check evaluate fuzz format lock bench clean
 
 run: $(READY)
 	$(BIN)/rearguard simulate wall
@@ -35,16 +35,24 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Hostile bytes through every serial parser; ten million for each with BYTES=10000000.
+BYTES ?= 1000000
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/fuzz.txt
+	$(BIN)/python -m fuzz.parsers --bytes $(BYTES)
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks.onset
 	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.parsers
 
 # Writes names, versions and hashes, and no addresses.
+LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+    --python-version 3.11
 lock: $(READY)
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	    --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml \
-	    --output-file requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,0 +1,1 @@
+"""Hostile bytes for the serial sensors' parsers; see README.md here."""
