@@ -6,7 +6,7 @@ import pytest
 
 from device.core.alert import SEEN_S, TABLE, Alert, AlertMachine, Event, State
 from device.core.health import SensorFault
-from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
+from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
 from device.core.track import Track, time_to_collision_s
 from device.profiles import THRESHOLDS
 from device.settings import AlertSettings, Profile
@@ -348,3 +348,17 @@ def test_wandering_more_than_ten_centimetres_is_not_standing_still() -> None:
 def test_the_journal_word_of_against_is_stop() -> None:
     words = [Alert(state).level for state in State]
     assert words == ["clear", "caution", "warning", "danger", "stop", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("period_s", "asked", "needed"), [(0.0, 20, 20), (0.04, 20, 20), (0.1, 5, 5), (0.3, 5, 2)]
+)
+def test_what_calms_is_counted_as_it_was_asked_but_for_slow_sensors(
+    period_s: float, asked: int, needed: int
+) -> None:
+    settings = AlertSettings(release_pings=asked, dwell_s=0.0)
+    machine = AlertMachine(settings, pace=Pace(period_s))
+    near, gone = Track(2.0, age_s=0.0), Track()
+    assert machine.step(0.0, Nothing(0.0), near, None, False) is State.CAUTION
+    states = [machine.step(1.0 + i, Nothing(1.0 + i), gone, None, False) for i in range(25)]
+    assert states.index(State.CLEAR) + 1 == needed

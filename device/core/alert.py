@@ -47,8 +47,8 @@ SEEN_S = 0.25
 """An echo older than this is not being seen at this moment."""
 REARM_S = 0.3
 REARM_NEARER_M = 0.12
-RELEASE_S = 0.5
-"""Longer than this it need not take a slow sensor to be believed that a level is over."""
+RELEASE_PING_S = 0.1
+"""A reading on the way to calm need not count for less time than this."""
 MARGIN_M = 0.15
 MARGIN_S = 0.2
 MARGIN_SHARE = 0.10
@@ -145,7 +145,9 @@ class AlertMachine:
         limits = thresholds(settings)
         self._limits = tuple((limit.distance_m, limit.ttc_s) for limit in limits)
         self._holds = tuple(_widened(limit) for limit in limits)
-        self._release_pings = pace.count(settings.release_pings, RELEASE_S, 2)
+        self._release_pings = pace.count(
+            settings.release_pings, RELEASE_PING_S * settings.release_pings, 2
+        )
         self._dwell_s = (0.0, settings.dwell_s, settings.dwell_s) + (settings.danger_dwell_s,) * 3
         self._hush = _Hush(settings.hush_s)
         self._calm = 0

@@ -313,15 +313,20 @@ def _parts(compared: Sequence[Part]) -> str:
     """What each part gives up; nothing where they were not compared."""
     if not compared:
         return ""
-    heads = ("part", "readings, /s", "recall", "false WARNING or more, /h", "gives up", "gains")
+    heads = (
+        *("part", "readings, /s", "recall", "false WARNING, /h", "false CAUTION, /h", "fault, s"),
+        *('<p class="walks">gives up</p>', '<p class="walks">gains</p>'),
+    )
     rows = [
         [
             escape(part.name),
-            _short(1 / part.period_s) if part.period_s else DASH,
+            f"{1 / part.period_s:.1f}" if part.period_s else DASH,
             _value(part.total.recall.value, ""),
             _value(part.total.false_warning_per_h.value),
+            _value(part.total.false_caution_per_h.value),
+            _value(part.total.fault_slowest_s.value),
             *(
-                f'<p class="walks">{escape(", ".join(_shares(by_name))) or DASH}</p>'
+                f'<p class="walks">{", ".join(_shares(by_name)) or DASH}</p>'
                 for by_name in (part.gives_up, part.gains)
             ),
         ]
@@ -331,12 +336,14 @@ def _parts(compared: Sequence[Part]) -> str:
         "<section><h2>What each sensor gives up</h2><p>Every part walks the same walks with its"
         " own rate, filter, range and beam; what the first could tell in time counts for all."
         " Named are the walks of which 5 of 100 fewer, or more, were told in time, with the share"
-        f" that was.</p>{_table(heads, rows, look='ours')}</section>\n"
+        " that was; fault is the slowest to be announced.</p>"
+        f"{_table(heads, rows, look='ours')}</section>\n"
     )
 
 
 def _shares(by_name: Mapping[str, float]) -> Iterator[str]:
-    return (f"{name} {_value(share, '')}" for name, share in by_name.items())
+    for name, share in by_name.items():
+        yield f"<span>{escape(name)} {_value(share, '')}</span>"
 
 
 def _peer(row: Row) -> list[str]:
@@ -553,6 +560,7 @@ th:first-child { position: sticky; left: 0; min-width: 9rem; background: var(--p
 thead th:first-child { background: var(--panel); }
 td small, th small { display: block; }
 .walks { margin: 0; max-width: 26rem; text-align: left; white-space: normal; }
+.walks span { white-space: nowrap; }
 .many { font-size: .75rem; } .many th, .many td { padding: .3rem; }
 .many td small { max-width: 5.5rem; margin-left: auto; white-space: normal; }
 .many th:first-child { min-width: 11rem; } .many thead tr:last-child th { white-space: normal; }
