@@ -3,8 +3,8 @@
 A resistor on the board chooses the mode; ping mode, as they come, is `hcsr04`'s. 9600 baud.
 
 - *By itself*, every 100 ms (JSN) or 120 (AJ): frames `FF H L SUM` in millimetres, as the
-  A02YYUW's. Some AJ units are said to leave the FF out of the sum, so both sums count.
-  `FF 00 FA F9` is 250 mm.
+  A02YYUW's. Some AJ units are said to leave the FF out of the sum: which one a unit uses is
+  learned. `FF 00 FA F9` is 250 mm.
 - *On request* (`request = true`): the same frame after a byte, 0x55 for a JSN and 0x01 for an
   AJ; they are sold under each other's names, so both are tried until one is answered.
 - *As text* (an AJ with a 0 ohm bridge, on request): a line `Gap=1234mm`, with or without blanks
