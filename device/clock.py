@@ -84,6 +84,20 @@ class _Doorbell:
         os.close(self._write_fd)
 
 
+class _Belled:
+    """A clock that really waits, on a bell that file descriptors may ring too."""
+
+    _bell: _Doorbell
+
+    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
+        """Let `fd` ring the bell."""
+        self._bell.watched[fd] = call
+
+    def unwatch(self, fd: int) -> None:
+        """No more."""
+        self._bell.watched.pop(fd, None)
+
+
 SPIN_S = 100e-6
 
 
@@ -97,7 +111,7 @@ def _pass_time(duration_s: float) -> None:
         pass
 
 
-class MonotonicClock:
+class MonotonicClock(_Belled):
     """The machine's monotonic clock, counted from this object's making."""
 
     def __init__(self) -> None:
@@ -123,14 +137,6 @@ class MonotonicClock:
     def on_this_clock(self, monotonic_s: float) -> float:
         """Shift a time.monotonic() stamp to this clock's origin."""
         return monotonic_s - self._origin_s
-
-    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
-        """Let `fd` ring the bell."""
-        self._bell.watched[fd] = call
-
-    def unwatch(self, fd: int) -> None:
-        """No more."""
-        self._bell.watched.pop(fd, None)
 
 
 class VirtualClock:
@@ -191,7 +197,7 @@ class VirtualClock:
         call()
 
 
-class PacedClock(VirtualClock):
+class PacedClock(_Belled, VirtualClock):
     """A virtual clock that waits for the real one: what is booked runs live.
 
     While a callback runs, `now` is the booked time, as a kernel stamps an edge
@@ -239,14 +245,6 @@ class PacedClock(VirtualClock):
             self._woken = True
         else:
             self._bell.ring()
-
-    def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
-        """Let `fd` ring the bell: something outside takes part in this world."""
-        self._bell.watched[fd] = call
-
-    def unwatch(self, fd: int) -> None:
-        """No more."""
-        self._bell.watched.pop(fd, None)
 
     def sleep(self, duration_s: float) -> None:
         """Really let it pass, then run what fell due meanwhile."""

@@ -22,7 +22,7 @@ import msgspec
 
 from device import physics, profiles, sensors, toml
 from device.errors import ConfigError
-from device.settings import Settings
+from device.settings import SensorSettings, Settings
 
 PLACES = (Path("/boot/firmware/rearguard.toml"), Path("/etc/rearguard/rearguard.toml"))
 VARIABLE = "REARGUARD_CONFIG"
@@ -108,7 +108,7 @@ def judge(settings: Settings, source: str) -> None:
 
 def _complaints(settings: Settings) -> Iterator[str]:
     yield from _pin_complaints(settings)
-    yield from _range_complaints(settings)
+    yield from _sensor_complaints(settings)
     yield from _alert_complaints(settings)
 
 
@@ -137,30 +137,35 @@ def _pin_complaints(settings: Settings) -> Iterator[str]:
         used[pin] = key
 
 
-def _range_complaints(settings: Settings) -> Iterator[str]:
+def _sensor_complaints(settings: Settings) -> Iterator[str]:
     sensor, part = settings.sensor, sensors.model(settings.sensor)
     if sensor.min_range_m >= sensor.max_range_m / 2:
         yield (
             f"sensor.min_range_m = {sensor.min_range_m}: must be less than half of"
             f" sensor.max_range_m = {sensor.max_range_m}"
         )
-    if part.serial:
-        if not (sensor.port.startswith("/") and sensor.port.isprintable()):
-            yield (
-                f"sensor.port = {toml.show(sensor.port)}: must be a path from the root, such as"
-                ' "/dev/serial0"'
-            )
-        if sensor.min_range_m < part.min_range_m:
-            yield (
-                f"sensor.min_range_m = {sensor.min_range_m}: the {part.title} is blind nearer"
-                f" than {part.min_range_m}; leave it out"
-            )
-        if sensor.max_range_m > part.max_range_m:
-            yield (
-                f"sensor.max_range_m = {sensor.max_range_m}: the {part.title} sees to"
-                f" {part.max_range_m}; leave it out"
-            )
-        return
+    yield from _serial_complaints(sensor, part) if part.serial else _timing_complaints(sensor)
+
+
+def _serial_complaints(sensor: SensorSettings, part: sensors.Model) -> Iterator[str]:
+    if not (sensor.port.startswith("/") and sensor.port.isprintable()):
+        yield (
+            f"sensor.port = {toml.show(sensor.port)}: must be a path from the root, such as"
+            ' "/dev/serial0"'
+        )
+    if sensor.min_range_m < part.min_range_m:
+        yield (
+            f"sensor.min_range_m = {sensor.min_range_m}: the {part.title} is blind nearer"
+            f" than {part.min_range_m}; leave it out"
+        )
+    if sensor.max_range_m > part.max_range_m:
+        yield (
+            f"sensor.max_range_m = {sensor.max_range_m}: the {part.title} sees to"
+            f" {part.max_range_m}; leave it out"
+        )
+
+
+def _timing_complaints(sensor: SensorSettings) -> Iterator[str]:
     flight_s = 2 * sensor.max_range_m / physics.speed_of_sound_mps(sensor.temperature_c)
     if sensor.retrigger_s < flight_s:
         yield (

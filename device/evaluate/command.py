@@ -54,8 +54,10 @@ def evaluate(
     if report is not None:
         _check_writable(report)
     walks = len(names) * len(seeds)
-    mine = parts.named(settings)
-    others = sum(fitted.settings != mine for fitted in parts.fitted(settings) if every_part)
+    others = 0
+    if every_part:
+        mine = parts.named(settings)
+        others = sum(fitted.settings != mine for fitted in parts.fitted(settings))
     with bar(walks * (1 + others), quiet=json) as progress:
         done = suite.evaluate(names, seeds, settings, jobs, progress=progress)
         compared = parts.compare(only, seeds, settings, jobs, done, progress) if every_part else []
