@@ -45,7 +45,10 @@ class Clock(Protocol):
         ...
 
     def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
-        """End waits while `fd` has something to read, after `call` was called."""
+        """While `fd` has something to read, end waits; or with a `call`, make it instead.
+
+        What was called reads `fd` and may `wake`; the wait goes on if it did not.
+        """
         ...
 
     def unwatch(self, fd: int) -> None:
@@ -56,28 +59,47 @@ class Clock(Protocol):
 class _Doorbell:
     """A pipe that ends a select(): rings from any thread, and from signal handlers.
 
-    Other file descriptors may ring it too, a serial port's for one.
+    Other file descriptors may ring it too, a serial port's for one, or have something
+    called, like a GPIO line that has an edge to tell.
     """
 
     def __init__(self) -> None:
         self._read_fd, self._write_fd = os.pipe()
         self.watched: dict[int, Callable[[], None] | None] = {}
+        self._calling: int | None = None
+        self._rung = False
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self._write_fd, False)
 
     def ring(self) -> None:
+        if self._calling == threading.get_ident():  # the waiter itself, between two looks
+            self._rung = True
+            return
         with contextlib.suppress(BlockingIOError):  # full: it is ringing already
             os.write(self._write_fd, b"!")
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait at most `timeout_s`; True when it rang."""
+        """Wait at most `timeout_s`, or for one round of calls; True when it rang."""
         ready, _, _ = select.select([self._read_fd, *self.watched], [], [], max(0.0, timeout_s))
-        for fd in ready:
-            if fd == self._read_fd:
-                os.read(fd, 4096)
-            elif (call := self.watched.get(fd)) is not None:
-                call()
-        return bool(ready)
+        self._calling = threading.get_ident()
+        try:
+            for fd in ready:
+                if fd == self._read_fd:
+                    os.read(fd, 4096)
+                    self._rung = True
+                elif fd not in self.watched:
+                    continue  # no longer, since an earlier call
+                elif (call := self.watched[fd]) is None:
+                    self._rung = True
+                else:
+                    call()
+        except BaseException:
+            self._calling = None
+            self.ring()  # a wake-up that came before it failed must not be lost
+            raise
+        self._calling = None
+        rang, self._rung = self._rung, False
+        return rang
 
     def __del__(self) -> None:
         os.close(self._read_fd)
@@ -90,7 +112,7 @@ class _Belled:
     _bell: _Doorbell
 
     def watch(self, fd: int, call: Callable[[], None] | None = None) -> None:
-        """Let `fd` ring the bell."""
+        """Let `fd` ring the bell, or call."""
         self._bell.watched[fd] = call
 
     def unwatch(self, fd: int) -> None:
@@ -123,8 +145,9 @@ class MonotonicClock(_Belled):
         return time.monotonic() - self._origin_s
 
     def wait_until(self, deadline_s: float) -> None:
-        """Sleep to the deadline or until woken; a past deadline only drains the bell."""
-        self._bell.wait(deadline_s - self.now())
+        """Sleep to the deadline or until woken; a past deadline only looks once."""
+        while not self._bell.wait(deadline_s - self.now()) and self.now() < deadline_s:
+            pass
 
     def wake(self) -> None:
         """Ring the bell."""

@@ -321,6 +321,9 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(fd)
 
 
+another_pipe = pipe
+
+
 @pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
 def test_a_watched_file_ends_a_real_wait_while_it_has_something_to_read(
     make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
@@ -344,20 +347,31 @@ def test_a_watched_file_ends_a_real_wait_while_it_has_something_to_read(
 
 
 @pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
-def test_whoever_watches_a_file_is_called_before_the_wait_ends(
+def test_whoever_watches_a_file_is_called_and_may_end_the_wait(
     make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
 ) -> None:
     clock = make()
     read: list[bytes] = []
-    clock.watch(pipe[0], lambda: read.append(os.read(pipe[0], 64)))
+
+    def hear() -> None:
+        read.append(os.read(pipe[0], 3))
+        if len(read) == 2:
+            clock.wake()
+
+    clock.watch(pipe[0], hear)
     os.write(pipe[1], b"abc")
-    clock.wait_until(LONG_S)
-    assert clock.now() < LATE_S
-    assert read == [b"abc"]
     deadline = clock.now() + 0.02
-    clock.wait_until(deadline)  # it was read
+    clock.wait_until(deadline)  # it was called, but did not wake
     assert clock.now() >= deadline
     assert read == [b"abc"]
+    os.write(pipe[1], b"def")
+    clock.wait_until(LONG_S)
+    assert clock.now() < LATE_S
+    assert read == [b"abc", b"def"]
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)  # the wake was used up
+    assert clock.now() >= deadline
+    assert read == [b"abc", b"def"]
 
 
 @pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
@@ -366,7 +380,12 @@ def test_a_file_that_is_no_longer_watched_neither_ends_a_wait_nor_calls(
 ) -> None:
     clock = make()
     called: list[int] = []
-    clock.watch(pipe[0], lambda: called.append(1))
+
+    def hear() -> None:
+        called.append(1)
+        clock.wake()
+
+    clock.watch(pipe[0], hear)
     os.write(pipe[1], b"*")
     clock.wait_until(LONG_S)
     assert clock.now() < LATE_S
@@ -376,6 +395,117 @@ def test_a_file_that_is_no_longer_watched_neither_ends_a_wait_nor_calls(
     clock.wait_until(deadline)
     assert clock.now() >= deadline
     assert called == [1]
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_wake_by_another_thread_during_a_call_ends_the_wait(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+
+    def hear() -> None:
+        os.read(pipe[0], 64)
+        started(clock.wake).join()
+
+    clock.watch(pipe[0], hear)
+    os.write(pipe[1], b"*")
+    clock.wait_until(LONG_S)
+    assert clock.now() < LATE_S
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)  # the wake was used up
+    assert clock.now() >= deadline
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_wake_by_a_signal_during_a_call_ends_the_wait(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+
+    def hear() -> None:
+        os.read(pipe[0], 64)
+        signal.raise_signal(signal.SIGALRM)
+
+    clock.watch(pipe[0], hear)
+    with on_alarm(clock.wake):
+        os.write(pipe[1], b"*")
+        clock.wait_until(LONG_S)
+    assert clock.now() < LATE_S
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_call_is_made_though_the_deadline_is_past(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+    read: list[bytes] = []
+    clock.watch(pipe[0], lambda: read.append(os.read(pipe[0], 64)))
+    os.write(pipe[1], b"abc")
+    clock.wait_until(0.0)
+    assert read == [b"abc"]
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_call_may_end_its_own_watch_and_the_wait_goes_on(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int]
+) -> None:
+    clock = make()
+    called: list[int] = []
+
+    def hear() -> None:
+        called.append(1)
+        clock.unwatch(pipe[0])
+
+    clock.watch(pipe[0], hear)
+    os.write(pipe[1], b"*")  # nobody will read it
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)
+    assert clock.now() >= deadline
+    assert called == [1]
+
+
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_of_two_files_the_first_call_may_end_the_watch_of_both(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int], another_pipe: tuple[int, int]
+) -> None:
+    clock = make()
+    called: list[int] = []
+
+    def hear() -> None:
+        called.append(1)
+        clock.unwatch(pipe[0])
+        clock.unwatch(another_pipe[0])
+
+    for ends in (pipe, another_pipe):
+        clock.watch(ends[0], hear)
+        os.write(ends[1], b"*")
+    deadline = clock.now() + 0.02
+    clock.wait_until(deadline)
+    assert clock.now() >= deadline
+    assert called == [1]
+
+
+@pytest.mark.parametrize("woken", ["before it fails", "afterwards"])
+@pytest.mark.parametrize("make", [MonotonicClock, PacedClock])
+def test_a_call_that_fails_costs_no_wake(
+    make: type[MonotonicClock | PacedClock], pipe: tuple[int, int], woken: str
+) -> None:
+    clock = make()
+
+    def hear() -> None:
+        os.read(pipe[0], 64)
+        if woken == "before it fails":
+            clock.wake()
+        raise OSError("broken")
+
+    clock.watch(pipe[0], hear)
+    os.write(pipe[1], b"*")
+    with pytest.raises(OSError, match="broken"):
+        clock.wait_until(LATE_S)
+    if woken == "afterwards":
+        clock.wake()
+    clock.wait_until(LATE_S)
+    assert clock.now() < LATE_S
 
 
 def test_virtual_time_looks_at_no_file(pipe: tuple[int, int]) -> None:
@@ -516,7 +646,11 @@ def test_an_exception_in_a_paced_callback_leaves_the_clock_in_real_time() -> Non
 
 def test_nothing_in_the_package_looks_at_the_wall_clock() -> None:
     """A Pi's jumps by an hour when the network tells it the time; no walk may notice."""
-    looks = re.compile(r"\btime\.time(_ns)?\(|\bdatetime\b|\bgmtime\b|\blocaltime\b|\bstrftime\b")
+    looks = re.compile(
+        r"\btime\.time(_ns)?\(|\bdatetime\b(?! import timedelta$)"
+        r"|\bgmtime\b|\blocaltime\b|\bstrftime\b",
+        re.MULTILINE,
+    )
     package = Path(device.__file__).parent
     sources = {path.name: path.read_text("utf-8") for path in package.rglob("*.py")}
     assert len(sources) > 40
