@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import config, sensors
+from device import config, procs, sensors
 from device.clock import Clock, PacedClock, VirtualClock
 from device.core.reading import Echo
 from device.errors import HardwareError
@@ -460,7 +460,7 @@ def test_the_kernels_console_is_no_sensor(
         major, minor = os.major(device), os.minor(device) + (0 if ours else 1)
         rows = f"tty0                 -WU (EC   )    4:1\nttyAMA0  -W- (EC p a) {major}:{minor}\n"
         (tmp_path / "consoles").write_text(rows, encoding="ascii")
-        monkeypatch.setattr(real, "PROC", tmp_path)
+        monkeypatch.setattr(procs, "PROC", tmp_path)
         if ours:
             with pytest.raises(HardwareError, match="console is on it; sudo raspi-config"):
                 open_tty(path, 9600)
@@ -471,7 +471,7 @@ def test_the_kernels_console_is_no_sensor(
 def test_without_a_proc_nobody_is_seen_and_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(real, "PROC", tmp_path / "none")
+    monkeypatch.setattr(procs, "PROC", tmp_path / "none")
     with terminal() as (_, path):
         open_tty(path, 9600).close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import serial
 
+from device import procs
 from device.clock import Clock
 from device.errors import HardwareError
 from device.ports import PortMissingError
@@ -21,7 +22,6 @@ from device.ports import PortMissingError
 MOST_BYTES = 4096
 """What the kernel hands out at a time."""
 MOST_BACKLOG = 1 << 18
-PROC = Path("/proc")
 
 
 class Tty:
@@ -108,18 +108,8 @@ def _holder(device: int) -> str | None:
     """Who has the character device open besides us, with the remedy; None when nobody is seen."""
     if _is_console(device):
         return "the kernel's console is on it; sudo raspi-config nonint do_serial_cons 1, reboot"
-    for folder in PROC.glob("[0-9]*/fd"):
-        pid = folder.parent.name
-        if int(pid) == os.getpid():
-            continue
-        try:
-            holds = any(_device(link) == device for link in folder.iterdir())
-            name = (folder.parent / "comm").read_text("utf-8", "replace").strip()
-        except OSError:  # another user's, or it has ended
-            continue
-        if holds:
-            return f"held by {name} (process {pid}); end it, or choose another port"
-    return None
+    who = procs.holder(lambda link: _device(link) == device)
+    return None if who is None else f"held by {who}; end it, or choose another port"
 
 
 def _device(link: Path) -> int | None:
@@ -132,7 +122,7 @@ def _device(link: Path) -> int | None:
 
 def _is_console(device: int) -> bool:
     try:
-        words = (PROC / "consoles").read_text("utf-8", "replace").split()
+        words = (procs.PROC / "consoles").read_text("utf-8", "replace").split()
     except OSError:
         return False
     return f"{os.major(device)}:{os.minor(device)}" in words
