@@ -6,11 +6,13 @@ import random
 import pytest
 
 from device.core.health import (
-    COARSE_S,
     FASTEST_MPS,
     FROZEN_ANSWERS,
     FROZEN_S,
     GARBAGE_WINDOW,
+    NEARLY_FOR_S,
+    NEARLY_ODD,
+    NEARLY_S,
     RECOVERY_ANSWERS,
     SAME_S,
     SERIAL_S,
@@ -269,10 +271,33 @@ def test_a_wall_before_someone_who_stands_still_is_not_frozen() -> None:
     assert feed(proven(), pulses([rng.gauss(0.006, 6e-6) for _ in range(400)])) is None
 
 
+@pytest.mark.parametrize("late", [0.0, 0.1])
+def test_a_hung_part_is_known_through_stamps_that_wander_and_are_late_at_times(late: float) -> None:
+    """As pulses of one length came out of a real kernel."""
+    rng = random.Random(2)
+    widths_s = [
+        0.006 + rng.uniform(-1.5e-6, 1.5e-6) + (rng.random() < late) * rng.uniform(10e-6, 60e-6)
+        for _ in range(math.ceil(3.0 * NEARLY_FOR_S / PERIOD_S))
+    ]
+    health = proven()
+    assert feed(health, pulses(widths_s[: int(0.9 * NEARLY_FOR_S / PERIOD_S)])) is None
+    assert feed(health, pulses(widths_s)) is SensorFault.FROZEN
+
+
+def test_an_answer_of_nothing_begins_the_count_of_nearly_alike_pulses_anew() -> None:
+    widths_s = [0.006, 0.006 + 0.9 * NEARLY_S] * math.ceil(0.4 * NEARLY_FOR_S / PERIOD_S)
+    health = proven()
+    for i in range(6):
+        start_s = 0.55 + i * (len(widths_s) + 1) * PERIOD_S
+        assert feed(health, pulses(widths_s, start_s)) is None
+        end_s = start_s + len(widths_s) * PERIOD_S
+        assert health.step(end_s, Nothing(end_s)) is None
+
+
 def test_other_answers_among_them_show_that_a_sensor_is_not_frozen() -> None:
     health = proven()
     for i in range(30):
-        same = [0.006] * 3 + [0.006 + 5 * SAME_S]
+        same = [0.006] * 2 + [0.006 + 5 * SAME_S]
         start_s = 0.55 + i * len(same) * PERIOD_S
         assert feed(health, pulses(same, start_s)) is None
 
@@ -397,6 +422,7 @@ def test_a_coarse_time_source_is_not_taken_for_a_frozen_part() -> None:
         alarms += feed(health, [Echo(0.55 + i * PERIOD_S, 1.0, stamped[i])]) is not None
     assert alarms == 0
     start_s = 0.55 + len(stamped) * PERIOD_S
-    stuck = pulses([stamped[-1] + 1e-3] * math.ceil(COARSE_S / PERIOD_S + 2), start_s)
-    assert feed(health, stuck[:-3]) is None
-    assert feed(health, stuck[-3:]) is SensorFault.FROZEN
+    hung = math.ceil(NEARLY_FOR_S / PERIOD_S) + NEARLY_ODD + 3
+    stuck = pulses([stamped[-1] + 1e-3] * hung, start_s)
+    assert feed(health, stuck[: -NEARLY_ODD - 4]) is None
+    assert feed(health, stuck[-NEARLY_ODD - 4 :]) is SensorFault.FROZEN
