@@ -40,6 +40,6 @@ def main() -> None:
     else:
         board = MockBoard(MonotonicClock())
         board.line(TRIGGER).watch(on_trigger)
-        setattr(daemon, "open_board", lambda _name: board)  # noqa: B010
+        setattr(daemon, "open_board", lambda _name, _clock: board)  # noqa: B010
     cli.main(["run", "--config", config])
     sys.stdout.write(f"{heard_s[0] - spawned_s}\n")

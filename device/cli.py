@@ -110,6 +110,9 @@ def _parser() -> Parser:
     run.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
     run.set_defaults(verb=_run)
 
+    quiet = verbs.add_parser("quiet", help="buzzer and motor low, after a `run` that was killed")
+    quiet.set_defaults(verb=_quiet)
+
     simulate = verbs.add_parser("simulate", help="the same loop in a simulated world")
     simulate.add_argument("scenario", nargs="?", help="a shipped name or a TOML file")
     simulate.add_argument("--list", action="store_true", help="name the shipped scenarios")
@@ -157,7 +160,7 @@ def _parser() -> Parser:
     check = verbs.add_parser("check", help="configuration, pins, and what the wearer gets")
     check.set_defaults(verb=_check)
 
-    for verb in (run, simulate, replay, evaluate, check):
+    for verb in (run, quiet, simulate, replay, evaluate, check):
         verb.add_argument("--config", metavar="FILE", help="configuration file")
     for verb in (simulate, replay, evaluate, check):
         verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -192,6 +195,14 @@ def _run(options: argparse.Namespace) -> int:
 
     settings, _ = _settings(options)
     return daemon.run(settings, options.journal, say)
+
+
+def _quiet(options: argparse.Namespace) -> int:
+    from device import daemon
+
+    settings, _ = _settings(options)
+    daemon.quiet(settings)
+    return GOOD
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from device import __version__, journal, loop, sensors
 from device.clock import Clock, MonotonicClock
 from device.core.pipeline import Step
 from device.core.reading import Nothing
-from device.outputs import DeadMan
+from device.outputs import DeadMan, Outputs
 from device.pins import Board, open_board
 from device.ports import OpenPort, Port
 from device.settings import Settings
@@ -75,7 +75,8 @@ def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None
             observers.append(writer)
         ticker = device.ticker()
         stopper.tell(ticker.stop)
-        say(f"rearguard {__version__}: watching, gpio.factory = {settings.gpio.factory}")
+        chosen = f" ({type(board).__name__})" if settings.gpio.factory == "auto" else ""
+        say(f"rearguard {__version__}: watching, gpio.factory = {settings.gpio.factory}{chosen}")
         if sensors.model(settings.sensor).serial and settings.gpio.factory != "mock":
             port = settings.sensor.port
             there = "" if Path(port).exists() else ": no such port; a fault until it is plugged in"
@@ -92,6 +93,19 @@ def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None
     if writer is not None and writer.failed is not None:
         say(f"{journal_path}: journal ended early: {writer.failed.strerror}; free space or move it")
     return 0
+
+
+def quiet(settings: Settings) -> None:
+    """Drive the outputs low for a `run` that died and could not. Raises RearguardError.
+
+    A Pi keeps an output as it was driven, whatever became of the process. Refused, with its
+    name, while somebody has the lines.
+    """
+    if settings.gpio.factory == "mock":
+        return
+    board = open_board(settings.gpio.factory, MonotonicClock())
+    with contextlib.closing(board), Outputs(board, settings.buzzer, settings.motor):
+        pass
 
 
 class Reporter:
@@ -128,16 +142,17 @@ def _surroundings(
 ) -> tuple[Clock, Board, random.Random, OpenPort]:
     """The real clock, board and ports, or the simulated ones when the mock board is asked for."""
     if settings.gpio.factory != "mock":
-        return MonotonicClock(), open_board(settings.gpio.factory), random.Random(), _open_port
+        clock = MonotonicClock()
+        return clock, open_board(settings.gpio.factory, clock), random.Random(), _open_port
     from device.clock import PacedClock  # noqa: PLC0415 - the simulation stays out of the Pi's memory
     from device.sim import scenario  # noqa: PLC0415
     from device.sim.rig import Rig  # noqa: PLC0415
 
-    clock = PacedClock()
+    paced = PacedClock()
     world = scenario.load(settings.simulation.scenario)
-    rig = Rig(world, settings, settings.simulation.seed, clock, terminal=True)
+    rig = Rig(world, settings, settings.simulation.seed, paced, terminal=True)
     stack.callback(rig.close)
-    return clock, rig.board, rig.device_rng, rig.open_port
+    return paced, rig.board, rig.device_rng, rig.open_port
 
 
 def _open_port(path: str, baud: int) -> Port:

@@ -18,7 +18,7 @@ Celsius = Annotated[float, Meta(ge=-40, le=60)]
 Distance = Annotated[float, Meta(ge=0.3, le=6.0)]
 TimeToTouch = Annotated[float, Meta(ge=0.0, le=8.0)]
 
-Factory = Literal["auto", "lgpio", "rpigpio", "pigpio", "native", "mock"]
+Factory = Literal["auto", "gpiod", "lgpio", "rpigpio", "pigpio", "native", "mock"]
 Profile = Literal["fit", "default", "rehab"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from device import cli
 
 ROOT = Path(__file__).parent.parent
-VERBS = ("run", "simulate", "replay", "evaluate", "check")
+VERBS = ("run", "quiet", "simulate", "replay", "evaluate", "check")
 PATH = re.compile(r"`((?:device|tests|config|docs|benchmarks|systemd)/[\w./-]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([\w-]+))?\)|\]\(#([\w-]+)\)")
 SHOWN = re.compile(r"^(?:\$ )?(?:\S*/)?rearguard ([a-z]+)", re.MULTILINE)

@@ -19,10 +19,13 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from device import daemon
-from device.clock import VirtualClock
+from device.clock import Clock, VirtualClock
 from device.core.pipeline import Pipeline
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
-from device.settings import Settings
+from device.errors import HardwareError
+from device.pins import Board
+from device.pins.mock import MockBoard
+from device.settings import MotorSettings, Settings
 from device.sim import scenario
 from device.sim.run import Walk
 
@@ -586,6 +589,74 @@ def test_an_unknown_driver_is_one_line_and_status_2(site: Site, verb: str) -> No
     assert len(ended.complaints) == 1
     assert 'sensor.driver = "sonar"' in ended.err
     assert "hcsr04" in ended.err
+
+
+class LeftOn(MockBoard):
+    """Both outputs are driven, by a process that is no more; closing it lets go of no pin."""
+
+    def __init__(self) -> None:
+        super().__init__(VirtualClock())
+        self.closed, self.taken = False, ""
+        self.seen: dict[int, list[float]] = {18: [], 13: []}
+        for number, seen in self.seen.items():
+            line = self.line(number)
+            line.output_with_state(1)
+            line.watch(lambda _t_s, level, seen=seen: seen.append(level))
+
+    def pin(self, name: str, pin_class: object = None, **kwargs: object) -> Any:
+        if name == self.taken:
+            raise OSError("GPIO busy")
+        return super().pin(name)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def opened(self, name: str, clock: Clock) -> Board:
+        assert name == "auto"
+        return self
+
+
+def test_quiet_drives_low_what_a_dead_run_left_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = LeftOn()
+    monkeypatch.setattr(daemon, "open_board", board.opened)
+    daemon.quiet(Settings())
+    assert board.seen == {18: [0.0], 13: [0.0]}
+    assert board.closed
+
+
+def test_quiet_leaves_alone_what_is_not_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = LeftOn()
+    monkeypatch.setattr(daemon, "open_board", board.opened)
+    daemon.quiet(Settings(motor=MotorSettings(enabled=False)))
+    assert board.seen == {18: [0.0], 13: []}
+
+
+def test_quiet_is_refused_a_line_that_somebody_has_and_lowers_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    board = LeftOn()
+    board.taken = "GPIO18"
+    monkeypatch.setattr(daemon, "open_board", board.opened)
+    with pytest.raises(HardwareError, match=r"buzzer\.pin = 18: .*GPIO busy"):
+        daemon.quiet(Settings())
+    assert board.seen == {18: [], 13: [0.0]}
+    assert board.closed
+
+
+def test_quiet_on_the_mock_board_has_nothing_to_do_and_says_nothing(site: Site) -> None:
+    with rearguard("quiet", "--config", site.config) as process:
+        assert process.end() == (0, "", "")
+
+
+def test_quiet_without_gpio_is_one_line_and_status_2(site: Site) -> None:
+    site.config.write_text('[gpio]\nfactory = "auto"\n', encoding="utf-8")
+    with rearguard(
+        "quiet", "--config", site.config, env=environment(GPIOZERO_PIN_FACTORY="abacus")
+    ) as process:
+        ended = process.end()
+    assert ended.status == 2
+    assert len(ended.complaints) == 1
+    assert 'gpio.factory = "auto"' in ended.err
 
 
 def test_a_pin_factory_that_does_not_exist_is_one_line_and_status_2(site: Site) -> None:

@@ -21,13 +21,24 @@ RISE_S = 0.0005
 SOUND_MPS = speed_of_sound_mps(None)
 
 
+class Untold(MockBoard):
+    """RPi.GPIO's way: whoever hears an edge looks at clock and pin himself, too late."""
+
+    kernel_stamps = False
+
+
 class Hand:
     """Holds the far end of both lines and answers each trigger as it is told to."""
 
-    def __init__(self, settings: SensorSettings | None = None, seed: int = 1) -> None:
+    def __init__(
+        self,
+        settings: SensorSettings | None = None,
+        seed: int = 1,
+        board: type[MockBoard] = MockBoard,
+    ) -> None:
         self.settings = settings or SensorSettings()
         self.clock = VirtualClock()
-        self.board = MockBoard(self.clock)
+        self.board = board(self.clock)
         self.echo = self.board.line(self.settings.echo_pin)
         self.triggers: list[tuple[float, float]] = []
         self.rose_s = 0.0
@@ -53,6 +64,27 @@ class Hand:
             self.edge(t_s + after_s + width_s, high=False)
 
         return answer
+
+    def told(self, *levels: bool) -> Callable[[float], None]:
+        """An edge each 6 ms of which the callback says `levels`, whatever the line does."""
+
+        def answer(t_s: float) -> None:
+            for i, level in enumerate(levels):
+                self.hear(t_s + RISE_S + i * 0.006, level)
+
+        return answer
+
+    def hear(self, t_s: float, level: bool) -> None:
+        self.clock.at(t_s, lambda: self.driver._on_edge(t_s, level))
+
+    def rise_unheard(self, t_s: float) -> None:
+        """The kernel's queue overflowed: high, and nobody was told."""
+
+        def sneak() -> None:
+            self.echo._state = 1.0
+
+        self.clock.at(t_s + RISE_S, sneak)
+        self.edge(t_s + RISE_S + 0.006, high=False)
 
     def silent(self, t_s: float) -> None:
         """No answer."""
@@ -169,35 +201,154 @@ def test_a_line_still_busy_is_waited_for() -> None:
     assert hand.triggers[0][0] >= 0.1 + hand.settings.quiet_s
 
 
-def test_one_edge_of_two_is_lost_edge() -> None:
-    hand = Hand()
+@pytest.mark.parametrize(
+    ("board", "fault"), [(Untold, PingFault.LOST_EDGE), (MockBoard, PingFault.NEVER_ROSE)]
+)
+def test_a_fall_without_its_rise_is_a_fault_and_not_half_of_the_next_pulse(
+    board: type[MockBoard], fault: PingFault
+) -> None:
+    """Where levels are told, the fall is known to be nobody's; where not, one of two is missing."""
+    hand = Hand(board=board)
+    hand.answer = hand.rise_unheard
+    reading = hand.next()
+    assert reading == Fault(reading.t_s, fault)
+    hand.answer = hand.pulse(0.012)
+    after = hand.next()
+    assert isinstance(after, Echo)
+    assert after.echo_s == 0.012
 
-    def rise_unheard(t_s: float) -> None:
+
+@pytest.mark.parametrize("board", [Untold, MockBoard])
+def test_a_rise_without_its_fall_is_lost_edge(board: type[MockBoard]) -> None:
+    hand = Hand(board=board)
+
+    def fall_unheard(t_s: float) -> None:
         def sneak() -> None:
-            hand.echo._state = 1.0  # the kernel's queue overflowed: high, and nobody was told
+            hand.echo._state = 0.0
 
-        hand.clock.at(t_s + RISE_S, sneak)
-        hand.edge(t_s + RISE_S + 0.006, high=False)
+        hand.edge(t_s + RISE_S, high=True)
+        hand.clock.at(t_s + RISE_S + 0.006, sneak)
 
-    hand.answer = rise_unheard
+    hand.answer = fall_unheard
     reading = hand.next()
     assert reading == Fault(reading.t_s, PingFault.LOST_EDGE)
-    hand.answer = hand.pulse(0.006)
-    assert isinstance(hand.next(), Echo)
+    hand.answer = hand.pulse(0.012)
+    after = hand.next()
+    assert isinstance(after, Echo)
+    assert after.echo_s == 0.012
 
 
-def test_levels_are_not_believed_only_the_order_of_edges() -> None:
+@pytest.mark.parametrize("levels", list(itertools.product([False, True], repeat=2)))
+def test_untold_levels_are_not_believed_only_the_order_of_edges(
+    levels: tuple[bool, bool],
+) -> None:
     """RPi.GPIO re-reads the pin in its callback: a short pulse reports the same level twice."""
-    hand = Hand()
-
-    def answer(t_s: float) -> None:
-        hand.clock.at(t_s + RISE_S, lambda: hand.driver._on_edge(t_s + RISE_S, False))
-        hand.clock.at(t_s + 0.0065, lambda: hand.driver._on_edge(t_s + 0.0065, False))
-
-    hand.answer = answer
+    hand = Hand(board=Untold)
+    hand.answer = hand.told(*levels)
     reading = hand.next()
     assert isinstance(reading, Echo)
     assert reading.echo_s == pytest.approx(0.006)
+
+
+@pytest.mark.parametrize(
+    ("levels", "fault"),
+    [
+        ((False, False), PingFault.NEVER_ROSE),
+        ((False, True), PingFault.LOST_EDGE),
+        ((True, True), PingFault.LOST_EDGE),
+        ((True, True, False), PingFault.LOST_EDGE),
+        ((False, True, True, False), PingFault.LOST_EDGE),
+    ],
+)
+def test_told_levels_that_are_no_pulse_are_none(levels: tuple[bool, ...], fault: PingFault) -> None:
+    hand = Hand()
+    hand.answer = hand.told(*levels)
+    reading = hand.next()
+    assert reading == Fault(reading.t_s, fault)
+    hand.answer = hand.pulse(0.012)
+    after = hand.next()
+    assert isinstance(after, Echo)
+    assert after.echo_s == 0.012
+
+
+def test_two_rises_are_known_at_the_second() -> None:
+    hand = Hand()
+    hand.answer = hand.told(True, True)
+    reading = hand.next()
+    assert reading.t_s == pytest.approx(hand.triggers[0][1] + RISE_S + 0.006, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_after_dropped_edges_the_line_gets_its_quiet(seed: int) -> None:
+    hand = Hand(SensorSettings(retrigger_s=0.02), seed)
+    hand.echo.missed_edges = 0
+    hand.answer = hand.silent
+    hand.driver.poll(0.0)
+    hand.echo.missed_edges = 2  # the last of them may be this very moment's
+    hand.clock.wait_until(0.03)
+    reading = hand.next()
+    assert reading == Fault(reading.t_s, PingFault.LOST_EDGE)
+    hand.next()
+    assert hand.triggers[1][0] >= reading.t_s + hand.settings.quiet_s
+
+
+@pytest.mark.parametrize("falls", [1, 2, 3])
+def test_falls_of_an_older_ping_before_a_pulse_do_not_change_it(falls: int) -> None:
+    hand = Hand()
+
+    def answer(t_s: float) -> None:
+        for i in range(falls):
+            hand.hear(t_s + 1e-4 * (i + 1), False)
+        hand.pulse(0.012)(t_s)
+
+    hand.answer = answer
+    for _ in range(5):
+        reading = hand.next()
+        assert isinstance(reading, Echo)
+        assert reading.echo_s == 0.012
+        assert reading.t_s == pytest.approx(hand.triggers[-1][1] + RISE_S + 0.012, abs=1e-6)
+
+
+def test_a_pulse_in_which_the_kernel_dropped_edges_is_lost_edge() -> None:
+    """Rise, (fall, rise), fall: the two that are left look like one pulse."""
+    hand = Hand()
+    hand.echo.missed_edges = 3  # earlier ones: nothing to do with this ping
+    assert isinstance(hand.next(), Echo)
+
+    def drop(t_s: float) -> None:
+        def dropped() -> None:
+            hand.echo.missed_edges += 2
+
+        hand.clock.at(t_s + RISE_S + 0.001, dropped)
+        hand.pulse(0.012)(t_s)
+
+    hand.answer = drop
+    reading = hand.next()
+    assert reading == Fault(reading.t_s, PingFault.LOST_EDGE)
+    hand.answer = hand.pulse(0.006)
+    after = hand.next()
+    assert isinstance(after, Echo)
+    assert after.echo_s == 0.006
+
+
+def test_edges_dropped_between_two_pings_do_not_matter() -> None:
+    hand = Hand()
+    hand.echo.missed_edges = 0
+    assert isinstance(hand.next(), Echo)
+    hand.echo.missed_edges = 2
+    assert isinstance(hand.next(), Echo)
+
+
+def test_dropped_edges_of_a_ping_with_nothing_left_are_lost_edge() -> None:
+    hand = Hand()
+    hand.echo.missed_edges = 0
+
+    def drop(t_s: float) -> None:
+        hand.echo.missed_edges = 2
+
+    hand.answer = drop
+    reading = hand.next()
+    assert reading == Fault(reading.t_s, PingFault.LOST_EDGE)
 
 
 def test_edges_stamped_before_the_trigger_are_an_older_pings() -> None:

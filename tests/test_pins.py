@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from gpiozero import Button, Device, DistanceSensor
@@ -12,11 +14,12 @@ from gpiozero.pins.mock import MockFactory
 
 from device.clock import PacedClock, VirtualClock
 from device.errors import HardwareError, RearguardError
-from device.pins import claim, open_board
+from device.pins import chip, claim, kernel_stamps, open_board
 from device.pins.mock import MockBoard, MockPin
 from device.settings import Settings
 from device.sim.rig import Rig
 from device.sim.scenario import Air, Obstacle, Scenario, Walker
+from tests.test_chip import HEADER_4, Kernel
 
 WALL_M = 2.0
 GPIOZEROS_SOUND_MPS = 343.26
@@ -36,10 +39,13 @@ def board(clock: VirtualClock) -> Iterator[MockBoard]:
 
 
 @pytest.fixture
-def no_default_factory(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """gpiozero as it is in a fresh process, with nothing chosen in the environment."""
+def no_default_factory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """gpiozero as it is in a fresh process, with nothing chosen in the environment, and no chip."""
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    monkeypatch.setattr(chip, "DEV", tmp_path / "none")
+    for name in ("GPIOZERO_PIN_FACTORY", "RPI_LGPIO_CHIP"):
+        monkeypatch.setenv(name, "")  # so that what is set meanwhile is taken back
+        monkeypatch.delenv(name)
     return monkeypatch
 
 
@@ -243,27 +249,144 @@ def test_a_pin_that_is_not_there_is_named_with_its_setting(board: MockBoard) -> 
     assert raised.value.__cause__ is not None
 
 
+@pytest.mark.parametrize(
+    ("used", "why"),
+    [
+        ({18: "button"}, 'is held by fred (process 77), as "button"; free it or'),
+        ({18: ""}, "is held by fred (process 77); free it or"),
+        ({17: "button"}, "could not be opened (GPIO busy); free it or"),
+    ],
+)
+def test_a_pin_that_somebody_has_is_named_with_its_holder(
+    kernel: Kernel, clock: VirtualClock, used: dict[int, str], why: str
+) -> None:
+    class Busy(MockBoard):
+        def pin(self, name: str, pin_class: object = None, **kwargs: object) -> object:
+            raise OSError("GPIO busy")
+
+    kernel.add("gpiochip0", "pinctrl-bcm2835", used)
+    kernel.runs(77, "fred", "anon_inode:gpio-line", "gpio-chip:\tgpiochip0\ngpio-line:\t18\n")
+    with pytest.raises(HardwareError) as raised:
+        claim(Busy(clock), 18, "buzzer.pin")
+    assert str(raised.value).startswith(f"buzzer.pin = 18: GPIO18 {why}")
+
+
 # ---------------------------------------------------------------- opening a board
 
 
+class LgpioLibrary(ModuleType):
+    """lgpio, as far as gpiozero's factory goes: which chips were opened and are open still."""
+
+    SET_PULL_NONE = SET_PULL_UP = SET_PULL_DOWN = 0
+    RISING_EDGE, FALLING_EDGE, BOTH_EDGES = 1, 2, 3
+
+    def __init__(self) -> None:
+        super().__init__("lgpio")
+        self.open: list[int] = []
+
+    def gpiochip_open(self, number: int) -> int:
+        self.open.append(number)
+        return 7
+
+    def gpiochip_close(self, handle: int) -> None:
+        assert handle == 7
+        self.open.pop()
+
+
+class RpiGpio(ModuleType):
+    """rpi-lgpio in the guise of RPi.GPIO: takes the chip from the environment, or guesses."""
+
+    BCM = 11
+
+    def __init__(self) -> None:
+        super().__init__("RPi.GPIO")
+        self.chip: str | None = None
+
+    def __getattr__(self, name: str) -> str:
+        if not name.isupper():
+            raise AttributeError(name)
+        return name
+
+    def setmode(self, mode: int) -> None:
+        assert mode == self.BCM
+        self.chip = os.environ.get("RPI_LGPIO_CHIP")
+
+    def setwarnings(self, wanted: bool) -> None:
+        """As it is told."""
+
+    def cleanup(self) -> None:
+        self.chip = None
+
+
+class GpiodFactory:
+    """What device.pins.gpiod offers, without the library: it insists on the header."""
+
+    kernel_stamps = True
+
+    def __init__(self, waiter: object, consumer: str) -> None:
+        self.waiter, self.consumer = waiter, consumer
+        self.path = chip.header_chip()
+
+
+class Machine:
+    """What is installed on it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.patch = patch
+        for library in ("gpiod", "lgpio", "RPi", "pigpio"):
+            patch.setitem(sys.modules, library, None)
+        for name in ("lgpio", "rpigpio", "pigpio"):
+            self.forget(f"gpiozero.pins.{name}")
+        self.forget("device.pins.gpiod")
+
+    def forget(self, name: str) -> None:
+        """Import it anew; what is imported meanwhile is forgotten after the test."""
+        self.patch.setitem(sys.modules, name, sys.modules.get(name, ModuleType(name)))
+        self.patch.delitem(sys.modules, name)
+
+    def install_gpiod(self, *, old: bool = False) -> None:
+        library = ModuleType("gpiod")
+        ours = ModuleType("device.pins.gpiod")
+        if not old:
+            setattr(library, "LineSettings", object)  # noqa: B010
+        setattr(ours, "GpiodFactory", GpiodFactory)  # noqa: B010
+        self.patch.setitem(sys.modules, "gpiod", library)
+        self.patch.setitem(sys.modules, "device.pins.gpiod", ours)
+
+    def install_lgpio(self) -> LgpioLibrary:
+        library = LgpioLibrary()
+        self.patch.setitem(sys.modules, "lgpio", library)
+        return library
+
+    def install_rpigpio(self) -> RpiGpio:
+        package, library = ModuleType("RPi"), RpiGpio()
+        setattr(package, "GPIO", library)  # noqa: B010
+        self.patch.setitem(sys.modules, "RPi", package)
+        return library
+
+
 @pytest.fixture
-def no_gpio_here(no_default_factory: pytest.MonkeyPatch) -> None:
+def machine(no_default_factory: pytest.MonkeyPatch) -> Machine:
     """No library is installed and this is no Pi, wherever the tests run."""
 
     def unknown() -> int:
         raise PinUnknownPi("unable to locate Pi revision")
 
-    for library in ("lgpio", "RPi", "pigpio"):
-        no_default_factory.setitem(sys.modules, library, None)
-    for module in ("lgpio", "rpigpio", "pigpio"):
-        no_default_factory.delitem(sys.modules, f"gpiozero.pins.{module}", raising=False)
     no_default_factory.setattr("gpiozero.pins.local.get_pi_revision", unknown)
+    return Machine(no_default_factory)
 
 
-@pytest.mark.usefixtures("no_gpio_here")
+@pytest.fixture
+def kernel(no_default_factory: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
+    """Its chips are there and can be asked."""
+    return Kernel(tmp_path, no_default_factory)
+
+
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(
     ("name", "why"),
     [
+        ("gpiod", "its library is not installed (import of gpiod"),
         ("lgpio", "its library is not installed (import of lgpio"),
         ("rpigpio", "its library is not installed (import of RPi"),
         ("pigpio", "its library is not installed (import of pigpio"),
@@ -271,9 +394,11 @@ def no_gpio_here(no_default_factory: pytest.MonkeyPatch) -> None:
         ("auto", "no GPIO could be opened (Unable to load any default pin factory"),
     ],
 )
-def test_each_factory_without_gpio_is_one_clear_line(name: str, why: str) -> None:
+def test_each_factory_without_gpio_is_one_clear_line(
+    clock: VirtualClock, name: str, why: str
+) -> None:
     with pytest.raises(HardwareError) as raised:
-        open_board(name)
+        open_board(name, clock)
     message = str(raised.value)
     assert message.startswith(f'gpio.factory = "{name}": {why}')
     assert "\n" not in message
@@ -282,23 +407,26 @@ def test_each_factory_without_gpio_is_one_clear_line(name: str, why: str) -> Non
 
 
 def test_a_factory_that_finds_no_pi_says_where_it_works(
-    no_default_factory: pytest.MonkeyPatch,
+    clock: VirtualClock, no_default_factory: pytest.MonkeyPatch
 ) -> None:
     def no_pi(_self: object) -> None:
         raise PermissionError(13, "Permission denied", "/dev/gpiochip0")
 
     no_default_factory.setattr("gpiozero.pins.native.NativeFactory.__init__", no_pi)
     with pytest.raises(HardwareError, match="gpiochip0") as raised:
-        open_board("native")
+        open_board("native", clock)
     assert "group gpio" in str(raised.value)
     assert 'factory = "mock"' in str(raised.value)
 
 
 def test_auto_takes_gpiozeros_own_mock_when_the_environment_says_so(
-    no_default_factory: pytest.MonkeyPatch,
+    clock: VirtualClock, kernel: Kernel, machine: Machine
 ) -> None:
-    no_default_factory.setenv("GPIOZERO_PIN_FACTORY", "mock")
-    board = open_board("auto")
+    kernel.add("gpiochip4", HEADER_4)
+    machine.install_gpiod()
+    machine.install_lgpio()
+    machine.patch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    board = open_board("auto", clock)
     try:
         assert isinstance(board, MockFactory)
         pin = board.pin("GPIO18")
@@ -312,19 +440,20 @@ def test_auto_takes_gpiozeros_own_mock_when_the_environment_says_so(
 
 
 def test_auto_with_a_factory_that_does_not_exist_is_one_clear_line(
-    no_default_factory: pytest.MonkeyPatch,
+    clock: VirtualClock, no_default_factory: pytest.MonkeyPatch
 ) -> None:
     no_default_factory.setenv("GPIOZERO_PIN_FACTORY", "abacus")
     with pytest.raises(HardwareError, match="abacus") as raised:
-        open_board("auto")
+        open_board("auto", clock)
     assert "\n" not in str(raised.value)
 
 
 def test_auto_falls_back_without_a_word_on_stderr() -> None:
     code = (
+        "from device.clock import VirtualClock\n"
         "from device.pins import open_board\n"
         "from device.errors import HardwareError\n"
-        "try: open_board('auto').close()\n"
+        "try: open_board('auto', VirtualClock()).close()\n"
         "except HardwareError as error: print(error)\n"
     )
     environ = {k: v for k, v in os.environ.items() if k != "GPIOZERO_PIN_FACTORY"}
@@ -333,6 +462,112 @@ def test_auto_falls_back_without_a_word_on_stderr() -> None:
     )
     assert done.stderr == ""
     assert done.stdout.count("\n") <= 1
+
+
+@pytest.mark.parametrize("name", ["gpiod", "auto"])
+def test_gpiod_is_given_the_clock_to_wait_and_a_name_to_show(
+    clock: VirtualClock, kernel: Kernel, machine: Machine, name: str
+) -> None:
+    kernel.add("gpiochip4", HEADER_4)
+    machine.install_gpiod()
+    machine.install_lgpio()  # "auto" prefers the other
+    board = open_board(name, clock)
+    assert isinstance(board, GpiodFactory)
+    assert board.waiter is clock
+    assert board.consumer == "rearguard"
+
+
+def test_gpiod_of_another_generation_is_said_to_be_too_old(
+    clock: VirtualClock, kernel: Kernel, machine: Machine
+) -> None:
+    kernel.add("gpiochip4", HEADER_4)
+    machine.install_gpiod(old=True)
+    with pytest.raises(HardwareError, match=r"gpiod is older than 2\.0\); install it") as raised:
+        open_board("gpiod", clock)
+    assert str(raised.value).startswith('gpio.factory = "gpiod": its library is not installed')
+
+
+@pytest.mark.parametrize("name", ["lgpio", "auto"])
+@pytest.mark.parametrize("gpiod", ["none", "old"])
+def test_lgpio_is_given_the_headers_chip_by_its_number(
+    clock: VirtualClock, kernel: Kernel, machine: Machine, name: str, gpiod: str
+) -> None:
+    kernel.add("gpiochip0", "gpio-brcmstb@107d508500")
+    kernel.add("gpiochip4", HEADER_4)
+    if gpiod == "old":
+        machine.install_gpiod(old=True)
+    library = machine.install_lgpio()
+    board = open_board(name, clock)
+    assert type(board).__name__ == "LGPIOFactory"
+    assert library.open == [4]
+    assert kernel_stamps(board)
+    board.close()
+    assert library.open == []
+
+
+@pytest.mark.parametrize(
+    ("name", "named"), [("gpiod", "gpiod"), ("lgpio", "lgpio"), ("auto", "auto")]
+)
+def test_an_installed_library_on_a_machine_without_a_header_says_what_there_is(
+    clock: VirtualClock, kernel: Kernel, machine: Machine, name: str, named: str
+) -> None:
+    kernel.add("gpiochip0", "INT33FF:00")
+    machine.install_gpiod()
+    library = machine.install_lgpio()
+    with pytest.raises(HardwareError) as raised:
+        open_board(name, clock)
+    message = str(raised.value)
+    assert message.startswith(f'gpio.factory = "{named}": none of')
+    assert "(gpiochip0 is INT33FF:00)" in message
+    assert "\n" not in message
+    assert library.open == []
+
+
+@pytest.mark.parametrize(
+    ("label", "told", "chosen"),
+    [
+        (HEADER_4, None, "4"),
+        (HEADER_4, "7", "7"),  # who set it knows why
+        ("INT33FF:00", None, None),  # the original needs none
+    ],
+)
+def test_rpi_lgpio_is_told_the_chip_unless_somebody_has(
+    clock: VirtualClock,
+    kernel: Kernel,
+    machine: Machine,
+    label: str,
+    told: str | None,
+    chosen: str | None,
+) -> None:
+    kernel.add("gpiochip4", label)
+    library = machine.install_rpigpio()
+    if told is not None:
+        machine.patch.setenv("RPI_LGPIO_CHIP", told)
+    board = open_board("rpigpio", clock)
+    assert library.chip == chosen
+    assert not kernel_stamps(board)
+    board.close()
+
+
+def test_auto_without_gpiod_and_lgpio_is_gpiozeros_own_choice(
+    clock: VirtualClock, machine: Machine
+) -> None:
+    library = machine.install_rpigpio()
+    board = open_board("auto", clock)
+    assert type(board).__name__ == "RPiGPIOFactory"
+    assert library.chip is None
+    board.close()
+
+
+def test_whether_the_kernel_stamps_edges_is_what_a_board_says_and_else_it_does_not(
+    clock: VirtualClock, board: MockBoard
+) -> None:
+    class Untold(MockBoard):
+        kernel_stamps = False
+
+    assert kernel_stamps(board)
+    assert not kernel_stamps(Untold(clock))
+    assert not kernel_stamps(MockFactory())
 
 
 # ---------------------------------------------------------------- gpiozero's own devices

@@ -4,20 +4,20 @@ gpiozero's factories are the hardware abstraction. Whatever drives the pins, the
 rest of the device sees `factory.pin(name)` with a function, a state, a frequency
 and a callback for edges. "mock" is not opened here: it needs a world to live in,
 so whoever assembles the simulation makes it.
+
+"auto" is what costs the battery least of what is installed: gpiod, then lgpio, then
+gpiozero's own choice; a GPIOZERO_PIN_FACTORY in the environment overrules it. The first two
+get the header's chip by its label, since its number differs from board to board.
 """
 
+import os
 import warnings
 from importlib import import_module
 from typing import Any, Protocol
 
+from device.clock import Clock
 from device.errors import HardwareError
-
-_FACTORIES = {
-    "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
-    "rpigpio": ("gpiozero.pins.rpigpio", "RPiGPIOFactory"),
-    "pigpio": ("gpiozero.pins.pigpio", "PiGPIOFactory"),
-    "native": ("gpiozero.pins.native", "NativeFactory"),
-}
+from device.pins import chip
 
 
 class Pin(Protocol):
@@ -58,27 +58,74 @@ class Board(Protocol):
         ...
 
 
-def open_board(name: str) -> Board:
-    """The pin factory `name` ("auto": gpiozero's own choice). Raises HardwareError."""
+def open_board(name: str, clock: Clock) -> Board:
+    """The pin factory `name`; one that can lets `clock`'s wait hear its edges.
+
+    Raises HardwareError.
+    """
     try:
-        if name == "auto":
-            return _auto()
-        module, factory = _FACTORIES[name]
-        board: Board = getattr(import_module(module), factory)()
+        return _OPENERS[name](clock)
     except ModuleNotFoundError as error:
         raise HardwareError(
             f'gpio.factory = "{name}": its library is not installed ({error});'
             " install it or choose another"
         ) from error
+    except HardwareError as error:
+        raise HardwareError(f'gpio.factory = "{name}": {error}') from error
     except Exception as error:
         raise HardwareError(
             f'gpio.factory = "{name}": no GPIO could be opened ({error}); on a Raspberry Pi run'
             ' as a user in group gpio; elsewhere set factory = "mock" or try rearguard simulate'
         ) from error
+
+
+def _gpiod(clock: Clock) -> Board:
+    # Debian 12's python3-libgpiod is of another generation, under the same name.
+    if not hasattr(import_module("gpiod"), "LineSettings"):
+        raise ModuleNotFoundError("gpiod is older than 2.0")
+    board: Board = import_module("device.pins.gpiod").GpiodFactory(clock, consumer="rearguard")
     return board
 
 
-def _auto() -> Board:
+def _lgpio(_clock: Clock) -> Board:
+    factory = import_module("gpiozero.pins.lgpio").LGPIOFactory  # first: it may be missing
+    board: Board = factory(chip=chip.number(chip.header_chip()))
+    return board
+
+
+def _rpigpio(_clock: Clock) -> Board:
+    # rpi-lgpio goes by the board's number for the chip; the original needs no chip at all.
+    refused: HardwareError | None = None
+    try:
+        os.environ.setdefault("RPI_LGPIO_CHIP", str(chip.number(chip.header_chip())))
+    except HardwareError as error:
+        refused = error
+    try:
+        board: Board = import_module("gpiozero.pins.rpigpio").RPiGPIOFactory()
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        raise refused or error from error
+    return board
+
+
+def _pigpio(_clock: Clock) -> Board:
+    board: Board = import_module("gpiozero.pins.pigpio").PiGPIOFactory()
+    return board
+
+
+def _native(_clock: Clock) -> Board:
+    board: Board = import_module("gpiozero.pins.native").NativeFactory()
+    return board
+
+
+def _auto(clock: Clock) -> Board:
+    if "GPIOZERO_PIN_FACTORY" not in os.environ:
+        for opener in (_gpiod, _lgpio):
+            try:
+                return opener(clock)
+            except ModuleNotFoundError:
+                continue
     from gpiozero import Device  # noqa: PLC0415 - costs 50 ms that the mock board needs not pay
 
     with warnings.catch_warnings():
@@ -89,12 +136,33 @@ def _auto() -> Board:
     return board
 
 
+_OPENERS = {
+    "auto": _auto,
+    "gpiod": _gpiod,
+    "lgpio": _lgpio,
+    "rpigpio": _rpigpio,
+    "pigpio": _pigpio,
+    "native": _native,
+}
+
+
+def kernel_stamps(board: Board) -> bool:
+    """Whether the kernel tells when an edge was, and which way it went.
+
+    RPi.GPIO's (and rpi-lgpio's) callbacks tell neither: gpiozero looks at clock and pin when the
+    callback runs, by when a short pulse may be over.
+    """
+    by_nature = type(board).__module__ == "gpiozero.pins.lgpio"
+    return bool(getattr(board, "kernel_stamps", by_nature))
+
+
 def claim(board: Board, number: int, setting: str) -> Pin:
-    """The pin GPIO`number` for `setting`. Raises HardwareError that names both."""
+    """The pin GPIO`number` for `setting`. Raises HardwareError that names both, and who has it."""
     try:
         return board.pin(f"GPIO{number}")
     except Exception as error:
+        holder = chip.line_holder(number)
+        why = f"could not be opened ({error})" if holder is None else f"is held by {holder}"
         raise HardwareError(
-            f"{setting} = {number}: GPIO{number} could not be opened ({error});"
-            " free it or choose another pin"
+            f"{setting} = {number}: GPIO{number} {why}; free it or choose another pin"
         ) from error

@@ -83,6 +83,8 @@ class MockBoard(MockFactory):  # type: ignore[misc]
     """A Raspberry Pi Zero 2 W's header with nothing behind it but the simulation."""
 
     ZERO_2_W = "902120"
+    kernel_stamps = True
+    """Its edges come with their time and direction, as a kernel's do."""
 
     def __init__(self, clock: Clock) -> None:
         """Edges are stamped by `clock`."""

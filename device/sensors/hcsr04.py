@@ -7,12 +7,14 @@ simple and its clones are not; each rule below is a trap some driver fell into.
   `max_range_m` it is an echo. Anything longer is "nothing there", for every clone
   says that in its own way: 26, 28, 36, 38, 40, 47, 58, 60, 71 or 103 ms. Under
   100 us sound has gone nowhere: noise. A line high for 250 ms is stuck.
-- *Edges belong to their ping.* They are paired in the order they came, not by the
-  level a callback reports (it re-reads the pin, too late for a short pulse). An edge
-  stamped before the trigger is an older ping's and is thrown away; so is an answer
-  that comes at a moment when this part does not answer: the time from trigger to rise
-  is 0.3-3 ms for most parts and up to 42 ms for some, but it is the same each time, so
-  the first answers teach it.
+- *Edges belong to their ping.* Where the kernel stamps them (gpiod, lgpio), it also says
+  which way each went, and numbers them (gpiod), so that a lost one shows: a fall without its
+  rise is thrown away, a pulse with a gap in it is none. RPi.GPIO's callbacks tell neither (the
+  pin is looked at again, too late for a short pulse), so there edges are paired in the
+  order they came. An edge stamped before the trigger is an older ping's and is thrown
+  away; so is an answer that comes at a moment when this part does not answer: the time
+  from trigger to rise is 0.3-3 ms for most parts and up to 42 ms for some, but it is the
+  same each time, so the first answers teach it.
 - *Never wait.* `poll` looks at what has arrived and says when it wants to be asked
   again; the second edge of a ping wakes the loop.
 - *Ping as early as is safe*, not every 60 ms: 35 ms after the last trigger, 10 ms
@@ -32,7 +34,7 @@ from device import physics
 from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
 from device.errors import HardwareError
 from device.failures import DELAY_S, LOOSE_OFF_S, LOOSE_PERIOD_S, SLOW_PERIOD_S, Failure
-from device.pins import claim
+from device.pins import claim, kernel_stamps
 from device.sensors import Bench, Model, Parts
 
 NOISE_S = 100e-6
@@ -48,6 +50,10 @@ FORWARD_S = 1.0
 BUSY_RETRY_S = 0.02
 IDLE_AFTER = 25
 """Pings in a row that heard nothing before the pace is eased."""
+
+ROSE, FELL = 1, 0
+_Edge = tuple[float, Any, int | None]
+"""When it arrived, its stamp, and ROSE, FELL or None where nobody can tell."""
 
 MODELS = {
     "hc-sr04": Model(
@@ -72,7 +78,9 @@ class HCSR04:
         self._flight_s = 2.0 * s.max_range_m / self._sound_mps
         self._blind_s = 2.0 * s.min_range_m / self._sound_mps
         self._ticks_diff = parts.board.ticks_diff
-        self._edges: deque[tuple[float, Any]] = deque(maxlen=MOST_EDGES)
+        self._edges: deque[_Edge] = deque(maxlen=MOST_EDGES)
+        self._told = kernel_stamps(parts.board)
+        self._missed = 0
         self._rises = _RiseDelay()
         self._began_s = self._triggered_s = -1.0
         self._fell_s = -1.0
@@ -128,10 +136,10 @@ class HCSR04:
             with contextlib.suppress(Exception):
                 pin.close()
 
-    def _on_edge(self, ticks: Any, _level: Any) -> None:
-        """Called by the board, on its thread: keep the stamp, wake on the second edge."""
+    def _on_edge(self, ticks: Any, level: Any) -> None:
+        """Called by the board, maybe on its thread: keep the stamp, wake on the second edge."""
         edges = self._edges
-        edges.append((self._clock.now(), ticks))
+        edges.append((self._clock.now(), ticks, level if self._told else None))
         if len(edges) >= 2:
             self._clock.wake()
 
@@ -145,6 +153,7 @@ class HCSR04:
         if now_s < quiet_s:
             self._due_s = quiet_s
             return None
+        self._missed = self._missed_edges
         self._began_s = self._clock.now()
         self._trigger.state = 1
         self._clock.sleep(self._settings.trigger_pulse_s)
@@ -166,8 +175,11 @@ class HCSR04:
 
     def _listen(self, now_s: float) -> Reading | None:
         edges = self._edges
-        while edges and self._edge_s(*edges[0]) < self._began_s:
+        while edges and (self._edge_s(edges[0]) < self._began_s or edges[0][2] == FELL):
             edges.popleft()  # an older ping's
+        if self._missed_edges != self._missed or (len(edges) >= 2 and edges[1][2] == ROSE):
+            self._fell_s = now_s
+            return Fault(now_s, PingFault.LOST_EDGE)
         if len(edges) >= 2:
             rise, fall = edges.popleft(), edges.popleft()
             return self._classify(rise, fall)
@@ -181,10 +193,15 @@ class HCSR04:
             return Fault(now_s, PingFault.STUCK_HIGH)
         return Fault(now_s, PingFault.LOST_EDGE if edges else PingFault.NEVER_ROSE)
 
-    def _classify(self, rise: tuple[float, Any], fall: tuple[float, Any]) -> Reading:
+    @property
+    def _missed_edges(self) -> int:
+        """Edges that the kernel had to drop since the pin was opened, where it tells."""
+        return getattr(self._echo, "missed_edges", 0)
+
+    def _classify(self, rise: _Edge, fall: _Edge) -> Reading:
         """One pulse to one outcome, by its width."""
         width_s = round(self._ticks_diff(fall[1], rise[1]), 6)
-        rise_s, t_s = self._edge_s(*rise), round(self._edge_s(*fall), 6)
+        rise_s, t_s = self._edge_s(rise), round(self._edge_s(fall), 6)
         self._fell_s = t_s
         if width_s < NOISE_S:
             return Fault(t_s, PingFault.NOISE, width_s)
@@ -196,8 +213,9 @@ class HCSR04:
             return Echo(t_s, self._settings.min_range_m, width_s, too_close=True)
         return Echo(t_s, round(width_s * self._sound_mps / 2.0, 4), width_s)
 
-    def _edge_s(self, arrived_s: float, ticks: Any) -> float:
+    def _edge_s(self, edge: _Edge) -> float:
         """When an edge was: by its stamp if that is on our time base, else its arrival."""
+        arrived_s, ticks, _ = edge
         if isinstance(ticks, float):
             stamped_s = self._clock.on_this_clock(ticks)
             if 0.0 <= arrived_s - stamped_s < FORWARD_S:

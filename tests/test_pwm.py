@@ -1,0 +1,320 @@
+"""PWM by software: a thread that pulses only while there is something to pulse."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from device.pins import pwm as module
+from device.pins.pwm import SoftPwm
+
+SOON_S = 20.0
+"""A thread gets this long before a test gives up on it."""
+QUICK_HZ = 2000.0
+PERIOD_S = 0.01
+
+
+class Line:
+    """What was written, when and by whom; others may wait until enough was."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._more = threading.Condition()
+        self.written: list[tuple[float, bool]] = []
+        self.writers: set[int] = set()
+
+    def write(self, high: bool) -> None:
+        with self._more:
+            self.written.append((self._now(), high))
+            self.writers.add(threading.get_ident())
+            self._more.notify_all()
+
+    @property
+    def levels(self) -> list[bool]:
+        return [high for _, high in self.written]
+
+    @property
+    def changes(self) -> list[tuple[float, bool]]:
+        """As an oscilloscope sees it: a level that is written again is none."""
+        seen: list[tuple[float, bool]] = []
+        for t_s, high in self.written:
+            if not seen or seen[-1][1] != high:
+                seen.append((round(t_s, 6), high))
+        return seen
+
+    def wait_for_more(self, count: int) -> None:
+        with self._more:
+            enough = len(self.written) + count
+            assert self._more.wait_for(lambda: len(self.written) >= enough, SOON_S)
+
+
+class HandTime:
+    """The `time` of one thread, which passes as far as the test lets it."""
+
+    def __init__(self) -> None:
+        self._now_s = self._until_s = 0.0
+        self._asleep_till_s: float | None = None
+        self._turn = threading.Condition()
+        self.late_s: dict[float, float] = {}
+        """A sleep that ends at this time is this much longer."""
+
+    def monotonic(self) -> float:
+        return self._now_s
+
+    def sleep(self, duration_s: float) -> None:
+        with self._turn:
+            end_s = self._now_s + duration_s
+            end_s += self.late_s.pop(round(end_s, 6), 0.0)
+            self._asleep_till_s = end_s
+            self._turn.notify_all()
+            assert self._turn.wait_for(lambda: self._until_s >= end_s, SOON_S)
+            self._asleep_till_s = None
+            self._now_s = end_s
+
+    def run_to(self, until_s: float) -> None:
+        """Until the thread sleeps beyond `until_s`."""
+        with self._turn:
+            self._until_s = until_s
+            self._turn.notify_all()
+            assert self._turn.wait_for(
+                lambda: self._asleep_till_s is not None and self._asleep_till_s > until_s, SOON_S
+            )
+            self._now_s = until_s
+
+    def let_go(self) -> None:
+        with self._turn:
+            self._until_s = float("inf")
+            self._turn.notify_all()
+
+
+class Paced:
+    """A line and its pulses, in time that is let pass by hand."""
+
+    def __init__(self, time: HandTime) -> None:
+        self.time = time
+        self.line = Line(time.monotonic)
+        self.pwm = SoftPwm(self.line.write, 1 / PERIOD_S)
+
+
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paced]:
+    hand = HandTime()
+    monkeypatch.setattr(module, "time", hand)
+    paced = Paced(hand)
+    yield paced
+    hand.let_go()
+    paced.pwm.stop()
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def pwm(line: Line) -> Iterator[SoftPwm]:
+    pwm = SoftPwm(line.write, QUICK_HZ)
+    yield pwm
+    pwm.stop()
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "pwm"]
+
+
+# ---------------------------------------------------------------- real threads
+
+
+def test_it_begins_low_and_without_a_thread(line: Line, pwm: SoftPwm) -> None:
+    assert line.levels == [False]
+    assert pwm.duty == 0.0
+    assert pwm.frequency_hz == QUICK_HZ
+    assert threads() == []
+
+
+def test_steady_levels_need_no_thread(line: Line, pwm: SoftPwm) -> None:
+    for duty in (1.0, 0.0, 1, 0):
+        pwm.duty = duty
+        assert pwm.duty == duty
+        assert line.levels[-1] is bool(duty)
+    assert threads() == []
+    assert line.writers == {threading.get_ident()}
+
+
+def test_pulses_alternate_from_a_thread_of_their_own(line: Line, pwm: SoftPwm) -> None:
+    pwm.duty = 0.5
+    assert line.levels[1]  # at once, by whoever asked
+    line.wait_for_more(50)
+    assert threads() == ["pwm"]
+    assert len(line.writers) == 2
+    levels = [high for _, high in line.changes]
+    assert levels == [bool(i % 2) for i in range(len(levels))]
+    assert len(levels) > 20
+
+
+@pytest.mark.parametrize("duty", [0.0, 1.0])
+def test_a_steady_level_holds_from_the_moment_that_it_is_asked_for(
+    line: Line, pwm: SoftPwm, duty: float
+) -> None:
+    for _ in range(20):
+        pwm.duty = 0.5
+        line.wait_for_more(3)
+        pwm.duty = duty
+        assert pwm.duty == duty
+        since = len(line.written) - 1
+        give_up_s = time.monotonic() + SOON_S
+        while pwm._changed.is_set():  # until the thread has looked and gone to sleep
+            assert time.monotonic() < give_up_s
+            time.sleep(1e-4)
+        assert line.levels[since:] == [bool(duty)]
+    assert threads() == ["pwm"]  # one for all
+
+
+def test_a_steady_level_lets_the_thread_sleep_and_a_duty_wakes_it(line: Line, pwm: SoftPwm) -> None:
+    for duty in (0.3, 0.0, 0.7, 1.0, 0.01, 0.99):
+        pwm.duty = duty
+        if 0.0 < duty < 1.0:
+            line.wait_for_more(10)
+            assert set(line.levels[-4:]) == {False, True}
+
+
+@pytest.mark.parametrize("duty", [0.0, 0.01, 0.5, 0.99, 1.0])
+def test_stopped_is_low_and_without_a_thread(line: Line, pwm: SoftPwm, duty: float) -> None:
+    pwm.duty = duty
+    if 0.0 < duty < 1.0:
+        line.wait_for_more(10)
+    pwm.stop()
+    assert threads() == []
+    assert not line.levels[-1]
+    assert pwm.duty == 0.0
+    stood = len(line.written)
+    pwm.stop()  # again: nothing new
+    assert not any(line.levels[stood:])
+
+
+def test_a_duty_that_changes_all_the_time_ends_as_the_last_one_says(
+    line: Line, pwm: SoftPwm
+) -> None:
+    """As the loop does it, while the thread pulses."""
+    for i in range(2000):
+        pwm.duty = (0.8, 0.0, 1.0, 0.2)[i % 4]
+    pwm.duty = 0.5
+    line.wait_for_more(10)
+    assert set(line.levels[-4:]) == {False, True}
+    pwm.duty = 0.0
+    pwm.stop()
+    assert line.levels[-2:] == [False, False]
+    assert threads() == []
+
+
+def test_quiet_from_another_thread_is_quiet_for_good(line: Line, pwm: SoftPwm) -> None:
+    """The dead man's."""
+
+    def hush() -> None:
+        pwm.duty = 0.0
+
+    pwm.duty = 0.5
+    line.wait_for_more(10)
+    dead_man = threading.Thread(target=hush)
+    dead_man.start()
+    dead_man.join(SOON_S)
+    since = len(line.written) - 1
+    pwm.stop()
+    assert not any(line.levels[since:])
+
+
+# ---------------------------------------------------------------- the rhythm, in time by hand
+
+
+@pytest.mark.parametrize("duty", [0.1, 0.25, 0.5, 0.9])
+def test_each_period_is_high_for_its_share(paced: Paced, duty: float) -> None:
+    paced.pwm.duty = duty
+    paced.time.run_to(3.95 * PERIOD_S)
+    expected = [(0.0, False)]
+    for period in range(4):
+        expected += [(period * PERIOD_S, True), ((period + duty) * PERIOD_S, False)]
+    assert paced.line.changes == [(pytest.approx(t_s), high) for t_s, high in expected]
+
+
+@pytest.mark.parametrize("late_s", [0.001, 0.004])
+def test_a_late_fall_is_made_up_for_in_the_same_period(paced: Paced, late_s: float) -> None:
+    paced.time.late_s[0.0125] = late_s
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.0222)
+    assert paced.line.changes[3:6] == [
+        (0.01, True),
+        (pytest.approx(0.0125 + late_s), False),
+        (pytest.approx(0.02), True),
+    ]
+
+
+def test_a_late_rise_shortens_one_pulse_and_is_forgotten(paced: Paced) -> None:
+    paced.time.late_s[0.01] = 0.002
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.0222)
+    assert paced.line.changes[3:6] == [
+        (pytest.approx(0.012), True),
+        (pytest.approx(0.0125), False),
+        (pytest.approx(0.02), True),
+    ]
+
+
+def test_held_up_for_longer_than_a_period_it_begins_anew_without_a_burst(paced: Paced) -> None:
+    paced.time.late_s[0.01] = 0.035
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.0561)
+    assert paced.line.changes[3:] == [
+        (pytest.approx(0.045), True),
+        (pytest.approx(0.0475), False),
+        (pytest.approx(0.055), True),
+    ]
+
+
+def test_another_duty_counts_from_the_next_period_on(paced: Paced) -> None:
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.006)
+    paced.pwm.duty = 0.75
+    assert paced.line.changes[-1] == (0.006, True)  # at once, in its first pulse
+    paced.time.run_to(0.0299)
+    after = [(t_s, high) for t_s, high in paced.line.changes if t_s > 0.0101]
+    assert after == [
+        (pytest.approx(0.0175), False),
+        (pytest.approx(0.02), True),
+        (pytest.approx(0.0275), False),
+    ]
+
+
+def test_a_pulse_under_way_does_not_end_a_level_that_was_asked_for_meanwhile(
+    paced: Paced,
+) -> None:
+    paced.pwm.duty = 0.5
+    paced.time.run_to(0.002)
+    paced.pwm.duty = 1.0
+    paced.time.run_to(0.0099)  # the pulse would have ended at 5 ms
+    assert paced.line.changes == [(0.0, False), (0.0, True)]
+
+
+def test_a_period_under_way_does_not_begin_another_after_silence(paced: Paced) -> None:
+    paced.pwm.duty = 0.5
+    paced.time.run_to(0.002)
+    paced.pwm.duty = 0.0
+    paced.time.let_go()
+    paced.pwm.stop()
+    assert paced.line.changes == [(0.0, False), (0.0, True), (0.002, False)]
+
+
+def test_another_frequency_counts_from_the_next_period_on(paced: Paced) -> None:
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.001)
+    paced.pwm.frequency_hz = 50.0
+    assert paced.pwm.frequency_hz == pytest.approx(50.0)
+    paced.time.run_to(0.0299)
+    assert paced.line.changes[1:] == [
+        (0.0, True),
+        (pytest.approx(0.0025), False),
+        (pytest.approx(0.01), True),
+        (pytest.approx(0.015), False),
+    ]
+    paced.time.run_to(0.0301)
+    assert paced.line.changes[-1] == (pytest.approx(0.03), True)
