@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check evaluate fuzz format lock bench clean
+.PHONY: run test test-lines check evaluate fuzz format lock bench clean
 
 run: $(READY)
 	$(BIN)/rearguard simulate wall
@@ -46,6 +46,10 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.cost
 	$(BIN)/python -m benchmarks.parsers
 
+# The daemon on a real Linux GPIO chip, in a kernel of its own: see lines/README.md.
+test-lines: $(READY)
+	$(BIN)/python -m lines
+
 # Writes names, versions and hashes, and no addresses.
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
     --python-version 3.11
@@ -53,6 +57,7 @@ lock: $(READY)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
+	$(BIN)/uv pip compile $(LOCK) --group lines --output-file requirements/lines.txt
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
