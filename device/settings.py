@@ -31,7 +31,7 @@ class GpioSettings(Section, frozen=True):
 
     factory: Annotated[
         Factory,
-        Meta(description="who drives the pins; auto is gpiozero's own choice"),
+        Meta(description="who drives the pins; auto: gpiod, lgpio, else gpiozero's choice"),
     ] = "auto"
 
 
