@@ -46,7 +46,8 @@ class Result(Struct, kw_only=True):
     """What was noted of it.
 
     `buzzer`: changes of the buzzer's line. `decided`: changes of its mind that something
-    is inside the threshold. `pings`, `cpu_s`, `wall_s`: since `measure_from_s`.
+    is inside the threshold. `pings`, `cpu_s`, `wakes`, `wall_s`: since `measure_from_s`; `wakes`
+    are voluntary context switches. `peak_mb`: the most memory it ever had.
     """
 
     buzzer: list[tuple[float, bool]] = []
@@ -56,6 +57,8 @@ class Result(Struct, kw_only=True):
     pings: int = 0
     no_echo: int = 0
     cpu_s: float = 0.0
+    wakes: int = 0
+    peak_mb: float = 0.0
     wall_s: float = 0.0
 
 
@@ -72,7 +75,7 @@ class Stage:
         self.say: Callable[[], str] = str
         self._buzzer = self.rig.board.line(job.settings.buzzer.pin)
         self._buzzer.watch(self._on_buzzer)
-        self._started = (0.0, 0.0, 0)
+        self._started = (0.0, 0, 0.0, 0)
         clock.at(job.measure_from_s, self._start)
         for ask_s in job.ask_at_s:
             clock.at(ask_s, self._ask)
@@ -87,14 +90,16 @@ class Stage:
 
     def finish(self) -> Result:
         """Close the accounts."""
-        cpu_s, wall_s, pings = self._started
+        cpu_s, wakes, wall_s, pings = self._started
         self.result.cpu_s = _cpu_s() - cpu_s
+        self.result.wakes = _wakes() - wakes
+        self.result.peak_mb = _peak_mb()
         self.result.wall_s = time.monotonic() - wall_s
         self.result.pings = self.rig.twin.pings - pings
         return self.result
 
     def _start(self) -> None:
-        self._started = (_cpu_s(), time.monotonic(), self.rig.twin.pings)
+        self._started = (_cpu_s(), _wakes(), time.monotonic(), self.rig.twin.pings)
 
     def _on_buzzer(self, _t_s: float, level: float) -> None:
         self.result.buzzer.append((self.now(), level > 0.0))
@@ -145,3 +150,13 @@ def _real_seconds_of(clock: VirtualClock) -> Callable[[], float]:
 def _cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def _wakes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+
+def _peak_mb() -> float:
+    """Not getrusage's, which begins at what the spawning process had."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

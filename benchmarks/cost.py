@@ -53,6 +53,8 @@ def cpu(seconds: float, repeats: int, seed: int) -> list[Row]:
         per_minute: dict[str, list[float]] = {}
         per_ping: dict[str, list[float]] = {}
         pings_per_s: dict[str, list[float]] = {}
+        wakes_per_s: dict[str, list[float]] = {}
+        peak_mb: dict[str, list[float]] = {}
         everyone = [*CONTENDERS, *BARE]
         for repeat in range(repeats):
             turn = repeat % len(everyone)
@@ -69,6 +71,8 @@ def cpu(seconds: float, repeats: int, seed: int) -> list[Row]:
                 per_minute.setdefault(each.name, []).append(60 * result.cpu_s / result.wall_s)
                 per_ping.setdefault(each.name, []).append(1e6 * result.cpu_s / result.pings)
                 pings_per_s.setdefault(each.name, []).append(result.pings / result.wall_s)
+                wakes_per_s.setdefault(each.name, []).append(result.wakes / result.wall_s)
+                peak_mb.setdefault(each.name, []).append(result.peak_mb)
         bare_us = {each.from_thread: median(per_ping[each.name]) for each in BARE}
         ours_s = median(per_minute[CONTENDERS[0].name])
         for each in everyone:
@@ -84,6 +88,8 @@ def cpu(seconds: float, repeats: int, seed: int) -> list[Row]:
                     "pings/s": pings,
                     "CPU us/ping": median(per_ping[each.name]),
                     "less simulation, about": cpu_s - 60e-6 * pings * bare_us[each.from_thread],
+                    "wakes/s": median(wakes_per_s[each.name]),
+                    "peak MB": median(peak_mb[each.name]),
                 }
             )
     return rows
