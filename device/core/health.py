@@ -13,8 +13,8 @@ Five judges, the first that objects gives the fault its name:
 - *frozen*: echo pulses of the same length to the microsecond, for 0.4 s. Even a wall before
   someone who stands still is never that exact; a hung part is. A kernel's stamps wander by some
   microseconds, and now and then one is much too late, so the same part looks coarser through
-  real pins: three of four pulses alike to half a millimetre, for 4 s. What a serial part says,
-  a millimetre, may repeat for a moment: it has 3 s.
+  real pins: three of four pulses alike to half a millimetre, for 4 s, from a part that is known to
+  be finer. What a serial part says, a millimetre, may repeat for a moment: it has 3 s.
 - *garbage*: five of the last ten pings were echoes that agree with neither the
   tracked object nor the two echoes before them. Two real surfaces alternate; only
   nonsense never repeats.
@@ -49,11 +49,17 @@ SERIAL_S = 3.0
 """To the millimetre, someone who stands sways more than that in so long (assumed)."""
 COARSE_PULSES, COARSE_SHARE = 20, 0.2
 """Stamps on a grid of 5 us (pigpio's) repeat by themselves before a standing wearer; where that
-is seen to happen, the same pulse for a moment says nothing."""
+is seen to happen, the same pulse says nothing for NEARLY_FOR_S."""
 NEARLY_S, NEARLY_FOR_S, NEARLY_WINDOW, NEARLY_ODD = 3e-6, 4.0, 16, 4
 """Half a millimetre of pulse, for so long, with no more than four odd ones of any sixteen. In
 simulation this never in an hour took a wearer who stands for frozen while the pulses' own noise
-was 3 us (0.5 mm) or more; it finds a hung part among 10 % of stamps that are much too late."""
+was 3 us (0.5 mm) or more; it finds a hung part among 10 % of stamps that are much too late, but
+not one whose stamps all wander by 3 us (standard deviation) or more."""
+FINE_S, SMALL_S, STEPS, STEPS_LEAST, FINE_SHARE = (6e-6, 12e-6), 30e-6, 64, 24, 0.18
+STEPS_WITHIN_S = 1.0
+"""It is for parts that are known to count finely: of the latest small steps from pulse to pulse
+(6 to 30 us), so many are of 6 to 12 us. A part that counts by the centimetre, or by 3 mm, says
+the same to whoever stands still, and has no such steps."""
 LONG_RUN, RUNS = 10, 40
 COMPANIONS = 2
 COMPANION_M = 0.08
@@ -129,7 +135,11 @@ class Health:
         self._near_s: float | None = None
         """The pulse that most have been like."""
         self._near_since_s = 0.0
+        self._latest: deque[float] = deque(maxlen=NEARLY_WINDOW)
         self._odd: deque[bool] = deque(maxlen=NEARLY_WINDOW)
+        self._before_s: float | None = None
+        self._fine: deque[bool] = deque(maxlen=STEPS)
+        """Of the latest small steps from one pulse to the next, which were very small."""
         self._runs: deque[int] = deque(maxlen=RUNS)
         """How long the last runs of equal pulses were."""
         self._last_answer_s = 0.0
@@ -213,13 +223,32 @@ class Health:
 
     def _compare_roughly(self, said: float | None, t_s: float) -> None:
         """Since when most pulses have been like one of them, whatever the stamps' wander."""
-        odd = self._odd
-        if said is not None and self._near_s is not None:
-            odd.append(abs(said - self._near_s) > NEARLY_S)
-            if sum(odd) <= NEARLY_ODD:
-                return
-        self._near_s, self._near_since_s = said, t_s
+        if said is not None and self._before_s is not None:
+            step_s = abs(said - self._before_s)
+            # Not of pulses that are nearly alike already: a hung part's odd ones say nothing.
+            if FINE_S[0] < step_s <= SMALL_S and t_s - self._near_since_s < STEPS_WITHIN_S:
+                self._fine.append(step_s <= FINE_S[1])
+        self._before_s = said
+        latest, odd = self._latest, self._odd
+        if said is None:
+            latest.clear()
+        else:
+            latest.append(said)
+            if self._near_s is not None:
+                odd.append(abs(said - self._near_s) > NEARLY_S)
+                # Once it is called frozen, it takes more to believe that it is not.
+                if sum(odd) <= NEARLY_ODD * (2 if self._nearly_frozen else 1):
+                    return
+        self._near_s = sorted(latest)[len(latest) // 2] if latest else None
+        self._near_since_s = t_s
         odd.clear()
+
+    @property
+    def _nearly_frozen(self) -> bool:
+        if self._last_answer_s - self._near_since_s < NEARLY_FOR_S:
+            return False
+        steps = len(self._fine)
+        return steps >= STEPS_LEAST and sum(self._fine) >= FINE_SHARE * steps
 
     @property
     def _frozen(self) -> bool:
@@ -229,10 +258,12 @@ class Health:
         enough = self._alike >= FROZEN_ANSWERS
         if self._serial:
             return enough and alike_s >= SERIAL_S
-        if self._last_answer_s - self._near_since_s >= NEARLY_FOR_S:
+        if self._nearly_frozen:
             return True
         if not enough or alike_s < FROZEN_S:
             return False  # nearly always, and a ping has no time to spare
+        if alike_s >= NEARLY_FOR_S:
+            return True
         pulses = sum(self._runs)
         return pulses < COARSE_PULSES or pulses - len(self._runs) <= COARSE_SHARE * pulses
 
