@@ -12,11 +12,12 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
-def holder(is_it: Callable[[Path], bool]) -> str | None:
-    """The program, other than this, with an open file of which `is_it(/proc/PID/fd/N)` is true.
+def holders(is_it: Callable[[Path], bool]) -> list[str]:
+    """The programs, other than this, with an open file of which `is_it(/proc/PID/fd/N)` is true.
 
-    As "name (process 123)"; None when nobody is seen.
+    Each as "name (process 123)"; those that may be seen.
     """
+    found = []
     for folder in PROC.glob("[0-9]*/fd"):
         pid = folder.parent.name
         if int(pid) == os.getpid():
@@ -27,5 +28,5 @@ def holder(is_it: Callable[[Path], bool]) -> str | None:
         except OSError:  # another user's, or it has ended
             continue
         if holds:
-            return f"{name} (process {pid})"
-    return None
+            found.append(f"{name} (process {pid})")
+    return found

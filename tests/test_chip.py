@@ -231,32 +231,65 @@ def test_a_consumer_as_long_as_the_field_is_whole(kernel: Kernel) -> None:
     assert chip.line_holder(18) == f'a program that calls itself "{"c" * 32}"'
 
 
+UNTOLD = "anon_inode:gpio-line", ""
+"""Before 6.0 the kernel did not say which lines a handle has."""
+SOMEBODY = 'a program that calls itself "buzz"'
+
+
 @pytest.mark.parametrize(
-    ("opened", "fdinfo", "is_it"),
+    ("opened", "fdinfo", "who"),
     [
-        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t18\n", True),
-        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t4\ngpio-line:\t18\n", True),
-        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t1\n", False),
-        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t118\n", False),
-        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t180\n", False),
-        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip10\ngpio-line:\t18\n", False),
-        ("anon_inode:gpio-line", "", True),  # before 6.0 the kernel did not say
-        ("anon_inode:[gpio-line]", "", True),
-        ("anon_inode:gpio-linehandle", "", True),  # the first version's, lgpio's
-        ("anon_inode:gpio-event", "", True),
-        ("anon_inode:[eventfd]", "", False),
-        ("/dev/gpiochip1", "", False),  # gpioinfo and the like: it looks, and has no line
-        ("/tmp/gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t18\n", False),
+        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t18\n", "SURE"),
+        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t4\ngpio-line:\t18\n", "SURE"),
+        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t1\n", "NOT"),
+        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t118\n", "NOT"),
+        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t180\n", "NOT"),
+        ("anon_inode:gpio-line", "gpio-chip:\tgpiochip10\ngpio-line:\t18\n", "NOT"),
+        (*UNTOLD, "PERHAPS"),
+        ("anon_inode:[gpio-line]", "", "PERHAPS"),
+        ("anon_inode:gpio-linehandle", "", "PERHAPS"),  # the first version's, lgpio's
+        ("anon_inode:gpio-event", "", "PERHAPS"),
+        ("anon_inode:[eventfd]", "", "NOT"),
+        ("/dev/gpiochip1", "", "NOT"),  # gpioinfo and the like: it looks, and has no line
+        ("/tmp/gpio-line", "gpio-chip:\tgpiochip1\ngpio-line:\t18\n", "NOT"),
     ],
 )
 def test_the_holder_is_who_has_that_very_line(
-    kernel: Kernel, opened: str, fdinfo: str, is_it: bool
+    kernel: Kernel, opened: str, fdinfo: str, who: str
 ) -> None:
     kernel.add("gpiochip0", "raspberrypi-exp-gpio")
     kernel.add("gpiochip1", HEADER_4, {18: "buzz"})
     kernel.runs(77, "fred", opened, fdinfo)
-    named = 'fred (process 77), as "buzz"'
-    assert chip.line_holder(18) == (named if is_it else 'a program that calls itself "buzz"')
+    said = {
+        "SURE": 'fred (process 77), as "buzz"',
+        "PERHAPS": f"{SOMEBODY}, perhaps fred (process 77)",
+        "NOT": SOMEBODY,
+    }
+    assert chip.line_holder(18) == said[who]
+
+
+def test_of_several_who_may_have_the_line_none_is_named(kernel: Kernel) -> None:
+    kernel.add("gpiochip0", HEADER_4, {18: "buzz", 17: ""})
+    kernel.runs(77, "fred", *UNTOLD)
+    assert chip.line_holder(17) == "another program, perhaps fred (process 77)"
+    kernel.runs(78, "gina", *UNTOLD)
+    assert chip.line_holder(17) == "another program"
+    assert chip.line_holder(18) == SOMEBODY
+
+
+def test_who_has_that_very_line_is_named_among_others_who_may_have_it(kernel: Kernel) -> None:
+    kernel.add("gpiochip0", HEADER_4, {18: "buzz"})
+    for pid in (70, 71, 99):
+        kernel.runs(pid, "untold", *UNTOLD)
+    kernel.runs(80, "fred", "anon_inode:gpio-line", "gpio-chip:\tgpiochip0\ngpio-line:\t18\n")
+    assert chip.line_holder(18) == 'fred (process 80), as "buzz"'
+
+
+def test_who_is_known_to_have_another_line_is_no_perhaps(kernel: Kernel) -> None:
+    kernel.add("gpiochip0", HEADER_4, {18: "buzz"})
+    kernel.runs(77, "fred", *UNTOLD)
+    kernel.runs(78, "gina", "anon_inode:gpio-line", "gpio-chip:\tgpiochip0\ngpio-line:\t4\n")
+    assert chip.line_holder(18) == f"{SOMEBODY}, perhaps fred (process 77)"
 
 
 def test_the_layouts_are_the_kernels() -> None:

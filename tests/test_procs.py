@@ -29,19 +29,27 @@ def is_it(link: Path) -> bool:
 def test_the_holder_has_a_name_and_a_number(proc: Path) -> None:
     runs(proc, 70, "bystander", "/dev/null", "/dev/its-neighbour")
     runs(proc, 71, "my program", "/dev/null", "/dev/it")
-    assert procs.holder(is_it) == "my program (process 71)"
+    assert procs.holders(is_it) == ["my program (process 71)"]
 
 
-def test_nobody_is_none(proc: Path) -> None:
+def test_each_holder_is_named_once(proc: Path) -> None:
+    runs(proc, 70, "bystander", "/dev/null")
+    runs(proc, 71, "my program", "/dev/it", "/dev/null", "/dev/it")
+    runs(proc, 72, "another", "/dev/null", "/dev/it")
+    found = procs.holders(is_it)
+    assert sorted(found) == ["another (process 72)", "my program (process 71)"]
+
+
+def test_nobody_is_an_empty_list(proc: Path) -> None:
     runs(proc, 70, "bystander", "/dev/null")
     runs(proc, 72, "idler")
     (proc / "self").mkdir()
-    assert procs.holder(is_it) is None
+    assert procs.holders(is_it) == []
 
 
 def test_this_process_is_not_its_own_hindrance(proc: Path) -> None:
     runs(proc, os.getpid(), "pytest", "/dev/it")
-    assert procs.holder(is_it) is None
+    assert procs.holders(is_it) == []
 
 
 def test_one_that_ends_while_it_is_looked_at_hides_nobody_else(proc: Path) -> None:
@@ -49,15 +57,15 @@ def test_one_that_ends_while_it_is_looked_at_hides_nobody_else(proc: Path) -> No
         runs(proc, pid, "fleeting", "/dev/it")
         (proc / str(pid) / "comm").unlink()
     runs(proc, 73, "lasting", "/dev/it")
-    assert procs.holder(is_it) == "lasting (process 73)"
+    assert procs.holders(is_it) == ["lasting (process 73)"]
 
 
 def test_without_a_proc_nobody_is_seen(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(procs, "PROC", proc / "none")
-    assert procs.holder(is_it) is None
+    assert procs.holders(is_it) == []
 
 
 def test_a_name_that_is_no_text_is_still_a_name(proc: Path) -> None:
     runs(proc, 71, "x", "/dev/it")
     (proc / "71" / "comm").write_bytes(b"b\xffd\n")
-    assert procs.holder(is_it) == "b\N{REPLACEMENT CHARACTER}d (process 71)"
+    assert procs.holders(is_it) == ["b\N{REPLACEMENT CHARACTER}d (process 71)"]

@@ -63,7 +63,11 @@ def number(chip: Path) -> int:
 
 
 def line_holder(line: int) -> str | None:
-    """Who has GPIO`line` of the header, this process included; None when it is free or unknown."""
+    """As "NAME (process N)", who has GPIO`line` of the header; None when it is free or unknown.
+
+    Where the kernel does not say which program has that very line, one that is the only user of
+    any lines is named with a "perhaps".
+    """
     try:
         chip = header_chip()
         consumer = _consumer(chip, line)
@@ -71,10 +75,11 @@ def line_holder(line: int) -> str | None:
         return None
     if consumer is None:
         return None
-    who = procs.holder(lambda link: _holds(link, chip.name, line)) or procs.holder(_holds_some)
-    if who is None:
-        return f'a program that calls itself "{consumer}"' if consumer else "another program"
-    return f'{who}, as "{consumer}"' if consumer else who
+    if sure := procs.holders(lambda link: _holds(link, chip.name, line)):
+        return f'{sure[0]}, as "{consumer}"' if consumer else sure[0]
+    perhaps = procs.holders(_holds_some)
+    somebody = f'a program that calls itself "{consumer}"' if consumer else "another program"
+    return f"{somebody}, perhaps {perhaps[0]}" if len(perhaps) == 1 else somebody
 
 
 def _label(chip: Path) -> str:

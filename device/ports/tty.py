@@ -108,8 +108,8 @@ def _holder(device: int) -> str | None:
     """Who has the character device open besides us, with the remedy; None when nobody is seen."""
     if _is_console(device):
         return "the kernel's console is on it; sudo raspi-config nonint do_serial_cons 1, reboot"
-    who = procs.holder(lambda link: _device(link) == device)
-    return None if who is None else f"held by {who}; end it, or choose another port"
+    who = procs.holders(lambda link: _device(link) == device)
+    return f"held by {who[0]}; end it, or choose another port" if who else None
 
 
 def _device(link: Path) -> int | None:
