@@ -4,6 +4,8 @@ Every message is one line for the person who can mend it: it names the thing,
 the value that was found and what to do instead.
 """
 
+from collections.abc import Callable, Iterable
+
 
 class RearguardError(Exception):
     """Root of every error that rearguard raises on purpose."""
@@ -19,3 +21,15 @@ class InputError(RearguardError, ValueError):
 
 class HardwareError(RearguardError, OSError):
     """The board, a pin or a port could not be opened or driven."""
+
+
+def all_of(calls: Iterable[Callable[[], None]]) -> None:
+    """Do every one, whatever the others raise; then raise the first error."""
+    first: Exception | None = None
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - the rest must be done all the same
+            first = first or error
+    if first is not None:
+        raise first

@@ -13,14 +13,13 @@ on was not confirmed in time. They share the pins, hence the lock.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from gpiozero.exc import PinPWMUnsupported
 
 from device.core.signals import OFF, Command
-from device.errors import HardwareError
+from device.errors import HardwareError, all_of
 from device.pins import Board, Pin, claim
 from device.settings import BuzzerSettings, MotorSettings
 
@@ -62,7 +61,7 @@ class _Line:
 
     def release(self) -> None:
         """End the PWM, low once more, and let go."""
-        _all_of((self.silence, self._end_pwm, self.silence, self.pin.close))
+        all_of((self.silence, self._end_pwm, self.silence, self.pin.close))
 
     def _end_pwm(self) -> None:
         if self._hz is not None:
@@ -101,7 +100,7 @@ class Outputs:
     def __enter__(self) -> Self:
         """Claim, and low first. Raises HardwareError."""
         try:
-            _all_of((self._claim_buzzer, self._claim_motor))
+            all_of((self._claim_buzzer, self._claim_motor))
             self._start_pwm()
         except BaseException:
             with contextlib.suppress(Exception):
@@ -135,7 +134,7 @@ class Outputs:
         """
         locked = self._lock.acquire(timeout=LOCK_S)
         try:
-            _all_of(line.silence for line in self._lines)
+            all_of(line.silence for line in self._lines)
         finally:
             if locked:
                 self._lock.release()
@@ -166,7 +165,7 @@ class Outputs:
             except PinPWMUnsupported as error:
                 raise HardwareError(
                     'buzzer.kind = "passive": these pins have no PWM to give it a tone;'
-                    ' fit an active buzzer or use gpio.factory = "lgpio"'
+                    ' fit an active buzzer or use gpio.factory = "gpiod" or "lgpio"'
                 ) from error
 
     def _show(self, command: Command) -> None:
@@ -179,7 +178,7 @@ class Outputs:
             self._motor.show(command.motor, self._motor_hz)
 
     def _release(self) -> None:
-        _all_of(line.release for line in self._lines)
+        all_of(line.release for line in self._lines)
 
     def _note_starts(self, now_s: float, command: Command) -> None:
         if command.buzzer and not self._commanded.buzzer:
@@ -197,18 +196,6 @@ class Outputs:
         if buzzer == command.buzzer and motor == command.motor:
             return command
         return Command(buzzer, motor, tone_hz)
-
-
-def _all_of(calls: Iterable[Callable[[], None]]) -> None:
-    """Do every one, whatever the others raise; then raise the first error."""
-    first: Exception | None = None
-    for call in calls:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001 - the rest must be done all the same
-            first = first or error
-    if first is not None:
-        raise first
 
 
 class DeadMan(threading.Thread):

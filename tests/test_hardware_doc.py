@@ -210,7 +210,7 @@ def test_the_ports_are_the_default_and_the_one_that_presets_name_for_a_pi_5() ->
 def test_each_refusal_of_a_port_is_one_that_the_code_says() -> None:
     who = "{name} (process {pid})"
     assert who in (ROOT / "device/procs.py").read_text("utf-8")
-    code = (ROOT / "device/ports/tty.py").read_text("utf-8").replace("{who}", who)
+    code = (ROOT / "device/ports/tty.py").read_text("utf-8").replace("{who[0]}", who)
     rows = table("It says", "Meaning")
     assert rows
     for row in rows:

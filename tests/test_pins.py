@@ -252,8 +252,8 @@ def test_a_pin_that_is_not_there_is_named_with_its_setting(board: MockBoard) -> 
 @pytest.mark.parametrize(
     ("used", "why"),
     [
-        ({18: "button"}, 'is held by fred (process 77), as "button"; free it or'),
-        ({18: ""}, "is held by fred (process 77); free it or"),
+        ({18: "button"}, 'is held by fred (process 77), as "button"; end that program or'),
+        ({18: ""}, "is held by fred (process 77); end that program or"),
         ({17: "button"}, "could not be opened (GPIO busy); free it or"),
     ],
 )
@@ -328,6 +328,9 @@ class GpiodFactory:
         self.path = chip.header_chip()
 
 
+MISSING = "libof.so.3: cannot open shared object file"
+
+
 class Machine:
     """What is installed on it."""
 
@@ -352,6 +355,14 @@ class Machine:
         setattr(ours, "GpiodFactory", GpiodFactory)  # noqa: B010
         self.patch.setitem(sys.modules, "gpiod", library)
         self.patch.setitem(sys.modules, "device.pins.gpiod", ours)
+
+    def install_broken(self, library: str, folder: Path) -> None:
+        """It is there, and what it is linked with is not."""
+        package = folder / library
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f'raise ImportError("{MISSING}")\n', "utf-8")
+        self.patch.syspath_prepend(folder)
+        self.forget(library)
 
     def install_lgpio(self) -> LgpioLibrary:
         library = LgpioLibrary()
@@ -391,7 +402,7 @@ def kernel(no_default_factory: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
         ("rpigpio", "its library is not installed (import of RPi"),
         ("pigpio", "its library is not installed (import of pigpio"),
         ("native", "no GPIO could be opened (unable to locate Pi revision"),
-        ("auto", "no GPIO could be opened (Unable to load any default pin factory"),
+        ("auto", "no library for pins works here (Unable to load any default pin factory"),
     ],
 )
 def test_each_factory_without_gpio_is_one_clear_line(
@@ -402,7 +413,7 @@ def test_each_factory_without_gpio_is_one_clear_line(
     message = str(raised.value)
     assert message.startswith(f'gpio.factory = "{name}": {why}')
     assert "\n" not in message
-    assert "install it" in message or "rearguard simulate" in message
+    assert "or choose another" in message or "rearguard simulate" in message
     assert isinstance(raised.value, RearguardError)
 
 
@@ -482,9 +493,50 @@ def test_gpiod_of_another_generation_is_said_to_be_too_old(
 ) -> None:
     kernel.add("gpiochip4", HEADER_4)
     machine.install_gpiod(old=True)
-    with pytest.raises(HardwareError, match=r"gpiod is older than 2\.0\); install it") as raised:
+    with pytest.raises(HardwareError, match=r"gpiod is older than 2\.0\); pip install") as raised:
         open_board("gpiod", clock)
     assert str(raised.value).startswith('gpio.factory = "gpiod": its library is not installed')
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("gpiod", "gpiod"), ("lgpio", "lgpio"), ("rpigpio", "RPi"), ("pigpio", "pigpio")],
+)
+def test_a_library_that_cannot_be_loaded_is_one_clear_line(
+    clock: VirtualClock, kernel: Kernel, machine: Machine, tmp_path: Path, name: str, library: str
+) -> None:
+    kernel.add("gpiochip4", HEADER_4)
+    machine.install_broken(library, tmp_path / "site")
+    with pytest.raises(HardwareError) as raised:
+        open_board(name, clock)
+    assert str(raised.value) == (
+        f'gpio.factory = "{name}": its library cannot be loaded ({MISSING});'
+        " install it anew or choose another"
+    )
+
+
+def test_auto_passes_over_libraries_that_cannot_be_loaded(
+    clock: VirtualClock, kernel: Kernel, machine: Machine, tmp_path: Path
+) -> None:
+    kernel.add("gpiochip4", HEADER_4)
+    machine.install_broken("gpiod", tmp_path / "site")
+    library = machine.install_lgpio()
+    board = open_board("auto", clock)
+    assert type(board).__name__ == "LGPIOFactory"
+    assert library.open == [4]
+    board.close()
+
+
+def test_auto_without_any_library_that_can_be_loaded_is_gpiozeros_own_choice(
+    clock: VirtualClock, kernel: Kernel, machine: Machine, tmp_path: Path
+) -> None:
+    kernel.add("gpiochip4", HEADER_4)
+    for library in ("gpiod", "lgpio"):
+        machine.install_broken(library, tmp_path / "site")
+    machine.install_rpigpio()
+    board = open_board("auto", clock)
+    assert type(board).__name__ == "RPiGPIOFactory"
+    board.close()
 
 
 @pytest.mark.parametrize("name", ["lgpio", "auto"])

@@ -49,6 +49,36 @@ class Line:
             assert self._more.wait_for(lambda: len(self.written) >= enough, SOON_S)
 
 
+class Failing(Line):
+    """Its next `failures` writes from the thread fail."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__(now)
+        self.failures = 0
+        self._owner = threading.get_ident()
+
+    def write(self, high: bool) -> None:
+        if self.failures and threading.get_ident() != self._owner:
+            self.failures -= 1
+            raise OSError("the line is gone")
+        super().write(high)
+
+
+class Hanging(Line):
+    """A pulse's rise, once told to hang, does not come back until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hang = False
+        self.hanging, self.released = threading.Event(), threading.Event()
+
+    def write(self, high: bool) -> None:
+        if self.hang and high:
+            self.hanging.set()
+            assert self.released.wait(SOON_S)
+        super().write(high)
+
+
 class HandTime:
     """The `time` of one thread, which passes as far as the test lets it."""
 
@@ -93,7 +123,7 @@ class Paced:
 
     def __init__(self, time: HandTime) -> None:
         self.time = time
-        self.line = Line(time.monotonic)
+        self.line = Failing(time.monotonic)
         self.pwm = SoftPwm(self.line.write, 1 / PERIOD_S)
 
 
@@ -121,6 +151,14 @@ def pwm(line: Line) -> Iterator[SoftPwm]:
 
 def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "pwm"]
+
+
+def asleep(pwm: SoftPwm) -> None:
+    """Until the thread waits for another duty."""
+    give_up_s = time.monotonic() + SOON_S
+    while pwm._changed.is_set():
+        assert time.monotonic() < give_up_s
+        time.sleep(1e-4)
 
 
 # ---------------------------------------------------------------- real threads
@@ -163,10 +201,7 @@ def test_a_steady_level_holds_from_the_moment_that_it_is_asked_for(
         pwm.duty = duty
         assert pwm.duty == duty
         since = len(line.written) - 1
-        give_up_s = time.monotonic() + SOON_S
-        while pwm._changed.is_set():  # until the thread has looked and gone to sleep
-            assert time.monotonic() < give_up_s
-            time.sleep(1e-4)
+        asleep(pwm)
         assert line.levels[since:] == [bool(duty)]
     assert threads() == ["pwm"]  # one for all
 
@@ -224,6 +259,44 @@ def test_quiet_from_another_thread_is_quiet_for_good(line: Line, pwm: SoftPwm) -
     assert not any(line.levels[since:])
 
 
+@pytest.fixture
+def hanging() -> Iterator[tuple[Hanging, SoftPwm]]:
+    """A line whose thread hangs in the middle of a write, and its pulses."""
+    line = Hanging()
+    pwm = SoftPwm(line.write, QUICK_HZ)
+    pwm.duty = 0.5
+    line.wait_for_more(4)
+    line.hang = True
+    assert line.hanging.wait(SOON_S)
+    yield line, pwm
+    line.hang = False
+    line.released.set()
+    pwm.stop()
+    give_up_s = time.monotonic() + SOON_S
+    while threads():
+        assert time.monotonic() < give_up_s
+        time.sleep(1e-4)
+
+
+def hush(pwm: SoftPwm) -> None:
+    pwm.duty = 0.0
+
+
+@pytest.mark.parametrize("quiet", [hush, SoftPwm.stop])
+def test_a_write_that_hangs_in_the_thread_keeps_nobody_from_going_low(
+    hanging: tuple[Hanging, SoftPwm], quiet: Callable[[SoftPwm], None]
+) -> None:
+    line, pwm = hanging
+    since = len(line.written)
+    quieting = threading.Thread(target=quiet, args=(pwm,), daemon=True)
+    quieting.start()
+    quieting.join(SOON_S)
+    assert not quieting.is_alive()
+    assert not line.released.is_set()
+    assert line.levels[since:] == [False]
+    assert pwm.duty == 0.0
+
+
 # ---------------------------------------------------------------- the rhythm, in time by hand
 
 
@@ -275,7 +348,7 @@ def test_another_duty_counts_from_the_next_period_on(paced: Paced) -> None:
     paced.pwm.duty = 0.25
     paced.time.run_to(0.006)
     paced.pwm.duty = 0.75
-    assert paced.line.changes[-1] == (0.006, True)  # at once, in its first pulse
+    assert paced.line.changes[-1] == (0.0025, False)  # no extra pulse in between
     paced.time.run_to(0.0299)
     after = [(t_s, high) for t_s, high in paced.line.changes if t_s > 0.0101]
     assert after == [
@@ -318,3 +391,68 @@ def test_another_frequency_counts_from_the_next_period_on(paced: Paced) -> None:
     ]
     paced.time.run_to(0.0301)
     assert paced.line.changes[-1] == (pytest.approx(0.03), True)
+
+
+# ---------------------------------------------------------------- a line that fails
+
+
+def failed(paced: Paced) -> None:
+    """The second pulse could not be begun, and the thread waits for somebody to hear of it."""
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.006)
+    paced.line.failures = 1
+    paced.time.let_go()
+    asleep(paced.pwm)
+
+
+def test_a_rise_that_fails_leaves_the_line_low(paced: Paced) -> None:
+    failed(paced)
+    assert paced.line.failures == 0
+    assert paced.line.changes == [(0.0, False), (0.0, True), (0.0025, False)]
+    assert (pytest.approx(0.01), False) in paced.line.written  # it may have risen all the same
+
+
+def test_a_fall_that_fails_is_tried_again_at_once(paced: Paced) -> None:
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.001)
+    paced.line.failures = 1
+    paced.time.let_go()
+    asleep(paced.pwm)
+    assert paced.line.changes == [(0.0, False), (0.0, True), (0.0025, False)]
+
+
+def test_a_line_that_cannot_be_lowered_either_is_left_to_the_next_setter(paced: Paced) -> None:
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.001)
+    paced.line.failures = 2
+    paced.time.let_go()
+    asleep(paced.pwm)
+    assert paced.line.levels[-1]
+    with pytest.raises(OSError, match="the line is gone"):
+        paced.pwm.duty = 1.0
+    assert not paced.line.levels[-1]
+
+
+@pytest.mark.parametrize("duty", [0.0, 0.25, 0.75, 1.0])
+def test_the_next_setter_raises_what_failed_and_leaves_the_line_low(
+    paced: Paced, duty: float
+) -> None:
+    failed(paced)
+    stood = len(paced.line.written)
+    with pytest.raises(OSError, match="the line is gone"):
+        paced.pwm.duty = duty
+    assert paced.line.levels[stood:] == [False]
+    paced.pwm.duty = 0.0  # and only once
+    assert not any(paced.line.levels[stood:])
+
+
+@pytest.mark.parametrize("raised_at", [0.0, 0.25, 1.0])
+def test_after_that_a_duty_works_again(paced: Paced, raised_at: float) -> None:
+    failed(paced)
+    with pytest.raises(OSError, match="the line is gone"):
+        paced.pwm.duty = raised_at
+    paced.pwm.duty = 0.75
+    paced.line.wait_for_more(10)
+    assert set(paced.line.levels[-4:]) == {False, True}
+    paced.pwm.duty = 1.0
+    assert paced.line.levels[-1]

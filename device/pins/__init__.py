@@ -68,7 +68,12 @@ def open_board(name: str, clock: Clock) -> Board:
     except ModuleNotFoundError as error:
         raise HardwareError(
             f'gpio.factory = "{name}": its library is not installed ({error});'
-            " install it or choose another"
+            f" {_INSTALL[name]}, or choose another"
+        ) from error
+    except _CannotLoadError as error:
+        raise HardwareError(
+            f'gpio.factory = "{name}": its library cannot be loaded ({error});'
+            " install it anew or choose another"
         ) from error
     except HardwareError as error:
         raise HardwareError(f'gpio.factory = "{name}": {error}') from error
@@ -79,21 +84,43 @@ def open_board(name: str, clock: Clock) -> Board:
         ) from error
 
 
+class _CannotLoadError(Exception):
+    """A library is there, and something that it needs is not."""
+
+
+def _load(module: str) -> Any:
+    """gpiozero's own errors are ImportErrors too, so the difference is told here."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        raise
+    except ImportError as error:
+        raise _CannotLoadError(str(error)) from error
+
+
 def _gpiod(clock: Clock) -> Board:
     # Debian 12's python3-libgpiod is of another generation, under the same name.
-    if not hasattr(import_module("gpiod"), "LineSettings"):
+    if not hasattr(_load("gpiod"), "LineSettings"):
         raise ModuleNotFoundError("gpiod is older than 2.0")
-    board: Board = import_module("device.pins.gpiod").GpiodFactory(clock, consumer="rearguard")
+    board: Board = _load("device.pins.gpiod").GpiodFactory(clock, consumer="rearguard")
     return board
 
 
+def _let_lgpio_write() -> None:
+    """lgpio makes its pipes in the working directory, wherever that is."""
+    if "LG_WD" not in os.environ and not os.access(".", os.W_OK):
+        os.environ["LG_WD"] = "/tmp"  # noqa: S108 - it has names of its own there
+
+
 def _lgpio(_clock: Clock) -> Board:
-    factory = import_module("gpiozero.pins.lgpio").LGPIOFactory  # first: it may be missing
+    _let_lgpio_write()
+    factory = _load("gpiozero.pins.lgpio").LGPIOFactory  # first: it may be missing
     board: Board = factory(chip=chip.number(chip.header_chip()))
     return board
 
 
 def _rpigpio(_clock: Clock) -> Board:
+    _let_lgpio_write()
     # rpi-lgpio goes by the board's number for the chip; the original needs no chip at all.
     refused: HardwareError | None = None
     try:
@@ -101,7 +128,7 @@ def _rpigpio(_clock: Clock) -> Board:
     except HardwareError as error:
         refused = error
     try:
-        board: Board = import_module("gpiozero.pins.rpigpio").RPiGPIOFactory()
+        board: Board = _load("gpiozero.pins.rpigpio").RPiGPIOFactory()
     except ModuleNotFoundError:
         raise
     except Exception as error:
@@ -110,12 +137,12 @@ def _rpigpio(_clock: Clock) -> Board:
 
 
 def _pigpio(_clock: Clock) -> Board:
-    board: Board = import_module("gpiozero.pins.pigpio").PiGPIOFactory()
+    board: Board = _load("gpiozero.pins.pigpio").PiGPIOFactory()
     return board
 
 
 def _native(_clock: Clock) -> Board:
-    board: Board = import_module("gpiozero.pins.native").NativeFactory()
+    board: Board = _load("gpiozero.pins.native").NativeFactory()
     return board
 
 
@@ -124,18 +151,36 @@ def _auto(clock: Clock) -> Board:
         for opener in (_gpiod, _lgpio):
             try:
                 return opener(clock)
-            except ModuleNotFoundError:
+            except (ModuleNotFoundError, _CannotLoadError):
                 continue
-    from gpiozero import Device  # noqa: PLC0415 - costs 50 ms that the mock board needs not pay
+    from gpiozero import BadPinFactory, Device  # noqa: PLC0415 - 50 ms that a mock need not pay
 
     with warnings.catch_warnings():
         # Falling back is what "auto" means; when all fail the error says so.
         warnings.simplefilter("ignore")
-        Device.ensure_pin_factory()
+        try:
+            Device.ensure_pin_factory()
+        except BadPinFactory as error:
+            if (wanted := os.environ.get("GPIOZERO_PIN_FACTORY")) is not None:
+                raise HardwareError(
+                    f'GPIOZERO_PIN_FACTORY = "{wanted}" in the environment: {error}; unset it'
+                ) from error
+            raise HardwareError(
+                f"no library for pins works here ({error}); on a Raspberry Pi"
+                f' {_INSTALL["lgpio"]}; elsewhere set factory = "mock" or try rearguard simulate'
+            ) from error
     board: Board = Device.pin_factory
     return board
 
 
+_INSTALL = {
+    "gpiod": "pip install gpiod",
+    "lgpio": "apt install python3-lgpio",
+    "rpigpio": "apt install python3-rpi-lgpio",
+    "pigpio": "apt install python3-pigpio",
+    "native": "reinstall gpiozero",
+    "auto": "reinstall gpiozero",
+}
 _OPENERS = {
     "auto": _auto,
     "gpiod": _gpiod,
@@ -162,7 +207,11 @@ def claim(board: Board, number: int, setting: str) -> Pin:
         return board.pin(f"GPIO{number}")
     except Exception as error:
         holder = chip.line_holder(number)
-        why = f"could not be opened ({error})" if holder is None else f"is held by {holder}"
+        why = (
+            f"could not be opened ({error}); free it"
+            if holder is None
+            else f"is held by {holder}; end that program"
+        )
         raise HardwareError(
-            f"{setting} = {number}: GPIO{number} {why}; free it or choose another pin"
+            f"{setting} = {number}: GPIO{number} {why} or choose another pin"
         ) from error

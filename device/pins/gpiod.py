@@ -13,9 +13,10 @@ another one is asked for. Any gpiozero program can use this: `GPIOZERO_PIN_FACTO
 rearguard is installed. Needs the official `gpiod` package, version 2 or newer.
 """
 
-import contextlib
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -36,6 +37,7 @@ from gpiozero.exc import (
 from gpiozero.pins.local import LocalPiFactory, LocalPiPin
 
 from device.clock import MonotonicClock
+from device.errors import all_of
 from device.pins import chip
 from device.pins.pwm import SoftPwm
 
@@ -44,7 +46,10 @@ _PULLS = {"up": Bias.PULL_UP, "down": Bias.PULL_DOWN, "floating": Bias.DISABLED}
 _VALUES = {False: Value.INACTIVE, True: Value.ACTIVE}
 _RISING = gpiod.EdgeEvent.Type.RISING_EDGE
 _FOREVER_S = 1e6
+EDGES_KEPT = 256
+"""By the kernel, for each line, while nobody reads them; unasked it keeps 16."""
 LOOK_AGAIN_S = 1.0
+BAD_FD_S = 0.01
 
 
 class Waiter(Protocol):
@@ -77,11 +82,14 @@ class GpiodFactory(LocalPiFactory):  # type: ignore[misc]
         self.chip = gpiod.Chip(str(chip.header_chip()))
 
     def close(self) -> None:
-        """Give every line back."""
-        super().close()
-        if isinstance(self.waiter, _Listener):
-            self.waiter.stop()
-        self.chip.close()
+        """Give every line back, each of them even if another cannot be."""
+        try:
+            all_of(pin.close for pin in self.pins.values())
+        finally:
+            self.pins.clear()
+            if isinstance(self.waiter, _Listener):
+                self.waiter.stop()
+            self.chip.close()
 
 
 class GpiodPin(LocalPiPin):  # type: ignore[misc]
@@ -100,15 +108,25 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
 
     def close(self) -> None:
         """Back to an input, with the pull it has, and let go."""
-        if self._request is None:
+        request = self._request
+        if request is None:
+            return
+        if self._process != os.getpid():  # a child's copy: the line goes on being the parent's
+            self._request = None
+            request.release()
             return
         try:
-            self.frequency = None
-            self.when_changed = None
-            self._configure(gpiod.LineSettings(direction=Direction.INPUT))
+            all_of(
+                (
+                    lambda: self._set_frequency(None),
+                    lambda: self._set_when_changed(None),
+                    lambda: self._configure(gpiod.LineSettings(direction=Direction.INPUT)),
+                )
+            )
         finally:
-            self._request.release()
+            self._factory.waiter.unwatch(request.fd)
             self._request = None
+            request.release()
 
     def output_with_state(self, state: int) -> None:
         """An output from the first moment at `state`."""
@@ -118,17 +136,27 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
 
     def input_with_pull(self, pull: str) -> None:
         """An input and its pull, at once."""
-        self._configure(gpiod.LineSettings(direction=Direction.INPUT, bias=self._bias(pull)))
+        self._change(direction=Direction.INPUT, bias=self._bias(pull))
 
     def _begin(self) -> None:
         self._settings = gpiod.LineSettings(direction=Direction.INPUT)
-        self._request = self._factory.chip.request_lines(
-            {self._number: self._settings}, consumer=self._factory.consumer
-        )
+        try:
+            self._request = self._factory.chip.request_lines(
+                {self._number: self._settings},
+                consumer=self._factory.consumer,
+                event_buffer_size=EDGES_KEPT,
+            )
+        except OSError as error:
+            holder = chip.line_holder(self._number)
+            why = error.strerror if holder is None else f"held by {holder}"
+            raise OSError(error.errno, f"GPIO{self._number}: {why}") from error
+        self._process = os.getpid()
 
     def _configure(self, settings: Any) -> None:
         if self._request is None:
             self._begin()
+        if settings.direction is Direction.INPUT:
+            self._set_frequency(None)
         self._request.reconfigure_lines({self._number: settings})
         self._settings = settings
 
@@ -173,7 +201,7 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
         return None if self._pwm is None else self._pwm.frequency_hz
 
     def _set_frequency(self, value: float | None) -> None:
-        if not value:
+        if value is None or value <= 0:
             if self._pwm is not None:
                 self._pwm.stop()
                 self._pwm = None
@@ -214,7 +242,7 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
     def _set_edges(self, value: str) -> None:
         if value not in _EDGES:
             raise PinInvalidEdges(f'invalid edges "{value}" for pin {self!r}')
-        hearer = self.when_changed
+        hearer: Any = self._get_when_changed()
         self.when_changed = None
         self._edges_wanted = _EDGES[value]
         self.when_changed = hearer
@@ -231,6 +259,9 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
             self._request.read_edge_events()
 
     def _read_edges(self) -> None:
+        # What was there when the waiter looked, an earlier line's callback may have taken.
+        if self._request is None or not self._request.wait_edge_events(0):
+            return
         for event in self._request.read_edge_events():
             if self._when_changed is None:  # whoever listened is gone since the last one
                 return
@@ -250,7 +281,7 @@ class _Listener:
         self._looked = threading.Event()
 
     def watch(self, fd: int, call: Callable[[], None]) -> None:
-        self._clock.watch(fd, call)
+        self._clock.watch(fd, lambda: self._hear(fd, call))
         self._clock.wake()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="gpiod edges", daemon=True)
@@ -273,8 +304,14 @@ class _Listener:
             self._looked.set()
             try:
                 self._clock.wait_until(self._clock.now() + _FOREVER_S)
-            except OSError:  # a line was closed between two looks
-                continue
-            except Exception:  # noqa: BLE001 - one bad callback must not make the others deaf
-                with contextlib.suppress(Exception):
-                    sys.excepthook(*sys.exc_info())
+            except OSError:  # a line was closed while it was waited for
+                time.sleep(BAD_FD_S)
+
+    def _hear(self, fd: int, call: Callable[[], None]) -> None:
+        """A callback that fails must not make the other lines deaf; a line that does is let be."""
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - SystemExit too would end only this thread
+            if isinstance(error, OSError):
+                self._clock.unwatch(fd)
+            sys.excepthook(*sys.exc_info())

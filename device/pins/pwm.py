@@ -10,9 +10,12 @@ wake-ups a period, so thousands a second while it sounds; its edges waver by as 
 is late.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+JOIN_S = LOCK_S = 0.1
 
 
 class SoftPwm:
@@ -48,32 +51,47 @@ class SoftPwm:
 
     @duty.setter
     def duty(self, duty: float) -> None:
-        """In force when this returns: the line is low, or high, or in its first pulse.
+        """Steadily low or high when this returns, or pulsing; from one pulse to another, in turn.
 
         Raises whatever `write` raises, also what it raised in the thread since the last time.
         """
-        with self._lock:
-            self._duty = 0.0 if self._ended else duty
-            self._setting += 1
+        with self._held():
             failed, self._failed = self._failed, None
-            self._write(self._duty > 0.0)
+            if self._ended:
+                return
+            pulsing = 0.0 < self._duty < 1.0 and 0.0 < duty < 1.0 and failed is None
+            self._duty = duty
+            if not pulsing:
+                self._setting += 1
+                self._write(duty > 0.0 and failed is None)
         if failed is not None:
             raise failed
-        if 0.0 < self._duty < 1.0:
+        if 0.0 < duty < 1.0:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pwm", daemon=True)
                 self._thread.start()
             self._changed.set()
 
     def stop(self) -> None:
-        """Low, and no more pulses."""
-        with self._lock:
+        """Low, and no more writes. The thread ends when it next looks; a slow one is let be."""
+        with self._held():
             self._ended = True
             self._duty = 0.0
+            self._setting += 1
+            self._changed.set()
             self._write(False)
-        self._changed.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(JOIN_S)
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """The lock; but a write that hangs in the thread keeps it, and is not waited for."""
+        locked = self._lock.acquire(timeout=LOCK_S)
+        try:
+            yield
+        finally:
+            if locked:
+                self._lock.release()
 
     def _run(self) -> None:
         start_s = time.monotonic()
@@ -101,11 +119,13 @@ class SoftPwm:
             _sleep_until(start_s)
 
     def _put(self, high: bool) -> None:
-        """A line that cannot be written is left alone until somebody sets it, and hears of it."""
+        """A line that cannot be written is low, if it can be, until somebody sets it and hears."""
         try:
             self._write(high)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told in the other thread
             self._failed = error
+            with contextlib.suppress(Exception):
+                self._write(False)
 
 
 def _sleep_until(instant_s: float) -> None:
