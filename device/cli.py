@@ -200,8 +200,11 @@ def _run(options: argparse.Namespace) -> int:
 def _quiet(options: argparse.Namespace) -> int:
     from device import daemon
 
-    settings, _ = _settings(options)
-    daemon.quiet(settings)
+    try:
+        settings, _ = _settings(options)
+    except RearguardError as error:
+        raise InputError(f"{error}; nothing was quietened: mend it, or pull the power") from error
+    show(daemon.quiet(settings))
     return GOOD
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from msgspec.structs import replace
+
 from device import __version__, journal, loop, sensors
 from device.clock import Clock, MonotonicClock
 from device.core.pipeline import Step
@@ -95,17 +97,25 @@ def run(settings: Settings, journal_path: Path | None, say: Callable[[str], None
     return 0
 
 
-def quiet(settings: Settings) -> None:
-    """Drive the outputs low for a `run` that died and could not. Raises RearguardError.
+def quiet(settings: Settings) -> str:
+    """Drive the outputs low for a `run` that died and could not; what was done, in a line.
 
-    A Pi keeps an output as it was driven, whatever became of the process. Refused, with its
-    name, while somebody has the lines.
+    A Pi keeps an output as it was driven, whatever became of the process. Also what is not
+    enabled (any more) may be sounding. Refused, with its name, while somebody has the lines.
+    Raises RearguardError.
     """
     if settings.gpio.factory == "mock":
-        return
+        return 'gpio.factory = "mock": nothing to quiet'
+    taken = () if sensors.model(settings.sensor).serial else _sensor_pins(settings)
+    buzzer = replace(settings.buzzer, enabled=settings.buzzer.pin not in taken)
+    motor = replace(settings.motor, enabled=settings.motor.pin not in taken)
     board = open_board(settings.gpio.factory, MonotonicClock())
-    with contextlib.closing(board), Outputs(board, settings.buzzer, settings.motor):
-        pass
+    with contextlib.closing(board), Outputs(board, buzzer, motor) as outputs:
+        return "low: " + ", ".join(map(str, outputs.pins))
+
+
+def _sensor_pins(settings: Settings) -> tuple[int, int]:
+    return settings.sensor.trigger_pin, settings.sensor.echo_pin
 
 
 class Reporter:

@@ -25,7 +25,7 @@ from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.errors import HardwareError
 from device.pins import Board
 from device.pins.mock import MockBoard
-from device.settings import MotorSettings, Settings
+from device.settings import BuzzerSettings, MotorSettings, SensorSettings, Settings
 from device.sim import scenario
 from device.sim.run import Walk
 
@@ -619,15 +619,27 @@ class LeftOn(MockBoard):
 def test_quiet_drives_low_what_a_dead_run_left_on(monkeypatch: pytest.MonkeyPatch) -> None:
     board = LeftOn()
     monkeypatch.setattr(daemon, "open_board", board.opened)
-    daemon.quiet(Settings())
+    assert daemon.quiet(Settings()) == "low: GPIO18, GPIO13"
     assert board.seen == {18: [0.0], 13: [0.0]}
     assert board.closed
 
 
-def test_quiet_leaves_alone_what_is_not_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_drives_low_also_what_is_switched_off_in_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who cannot stop a buzzer writes enabled = false, and then calls for quiet."""
     board = LeftOn()
     monkeypatch.setattr(daemon, "open_board", board.opened)
-    daemon.quiet(Settings(motor=MotorSettings(enabled=False)))
+    neither = Settings(buzzer=BuzzerSettings(enabled=False), motor=MotorSettings(enabled=False))
+    assert daemon.quiet(neither) == "low: GPIO18, GPIO13"
+    assert board.seen == {18: [0.0], 13: [0.0]}
+
+
+def test_quiet_leaves_a_pin_alone_that_is_the_sensors_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = LeftOn()
+    monkeypatch.setattr(daemon, "open_board", board.opened)
+    moved = Settings(sensor=SensorSettings(echo_pin=13), motor=MotorSettings(enabled=False, pin=13))
+    assert daemon.quiet(moved) == "low: GPIO18"
     assert board.seen == {18: [0.0], 13: []}
 
 
@@ -643,9 +655,18 @@ def test_quiet_is_refused_a_line_that_somebody_has_and_lowers_the_other(
     assert board.closed
 
 
-def test_quiet_on_the_mock_board_has_nothing_to_do_and_says_nothing(site: Site) -> None:
+def test_quiet_with_a_broken_configuration_says_that_nothing_is_quiet(site: Site) -> None:
+    site.config.write_text("[gpio\n", encoding="utf-8")
     with rearguard("quiet", "--config", site.config) as process:
-        assert process.end() == (0, "", "")
+        ended = process.end()
+    assert ended.status == 2
+    assert len(ended.complaints) == 1
+    assert "nothing was quietened: mend it, or pull the power" in ended.err
+
+
+def test_quiet_on_the_mock_board_has_nothing_to_do_and_says_so(site: Site) -> None:
+    with rearguard("quiet", "--config", site.config) as process:
+        assert process.end() == (0, 'gpio.factory = "mock": nothing to quiet\n', "")
 
 
 def test_quiet_without_gpio_is_one_line_and_status_2(site: Site) -> None:
