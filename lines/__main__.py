@@ -1,5 +1,8 @@
 """`python -m lines [NAME ...]`: boot the bench and run its tests, two guests at a time.
 
+`python -m lines --run COMMAND` runs a shell command of yours in a guest instead, with the libraries
+in reach; it begins in the project's folder, which is read-only there, and may write to /run.
+
 Each test file has a guest of its own, in virtual time, where the same run twice is the same to the
 microsecond; `test_real_time.py` runs alone afterwards, on the wall clock. NAMEs choose files by
 part of their names. The libraries that only the bench needs are installed beside the kernel, by
@@ -13,12 +16,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LOCK = ROOT / "requirements" / "lines.txt"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rearguard-lines"
-AT_A_TIME = max(1, min(3, os.cpu_count() or 1))
+AT_A_TIME = 2
 LIMIT_S = 300
 WRONG = 2
 
@@ -29,17 +33,25 @@ def libraries() -> Path:
     folder = CACHE / python
     if not (folder / ".whole").exists():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes"]
-        subprocess.run(
+        done = subprocess.run(
             [*command, "--no-deps", "--upgrade", "--target", str(folder), "-r", str(LOCK)],
-            check=True,
+            check=False,
         )
+        if done.returncode:
+            print(
+                f"lines: {LOCK.name} could not be installed for {python[:11]}; the package index"
+                " must be in reach, and Python 3.11 or 3.12, for which lgpio has wheels",
+                file=sys.stderr,
+            )
+            sys.exit(WRONG)
         (folder / ".whole").touch()
     return folder
 
 
 def boot(command: str, *, real_time: bool = False, limit_s: int = LIMIT_S) -> tuple[int, str]:
     """Run one shell command in a guest that has the libraries; its status and what it said."""
-    found = f"export PYTHONPATH={libraries()}:{ROOT}; cd {ROOT}; {command}"
+    path = quote(f"{libraries()}:{ROOT}")
+    found = f"export PYTHONPATH={path}; cd {quote(str(ROOT))}; {command}"
     mode = ["--real-time"] if real_time else []
     done = subprocess.run(
         ["sh", str(HERE / "boot.sh"), *mode, "--limit", str(limit_s), found],
@@ -57,7 +69,7 @@ def run(file: Path, *, real_time: bool) -> bool:
     """One file in a guest of its own."""
     began_s = time.monotonic()
     status, said = boot(
-        f"{sys.executable} -m pytest -q --color=no --tb=short -p no:cacheprovider"
+        f"{quote(sys.executable)} -m pytest -q --color=no --tb=short -p no:cacheprovider"
         f" --basetemp=/run/tests lines/{file.name}",
         real_time=real_time,
     )
@@ -68,20 +80,27 @@ def run(file: Path, *, real_time: bool) -> bool:
 
 def main() -> int:
     """0: all good. 1: not all. 2: the bench cannot be had here, said on stderr."""
-    names = sys.argv[1:]
-    files = [
-        file
-        for file in sorted(HERE.glob("test_*.py"))
-        if not names or any(name in file.name for name in names)
-    ]
-    if not files:
-        print(f"lines: no test file is called {' or '.join(names)}", file=sys.stderr)
+    command, names = None, [Path(name).name for name in sys.argv[1:]]
+    if sys.argv[1:2] == ["--run"]:
+        command, names = " ".join(sys.argv[2:]), []
+    every = sorted(HERE.glob("test_*.py"))
+    strange = [name for name in names if not any(name in file.name for file in every)]
+    if strange or command == "":
+        known = ", ".join(file.stem.removeprefix("test_") for file in every)
+        wrong = f"no test file is called {strange[0]}" if strange else "--run needs a command"
+        print(f"lines: {wrong}; there are {known}, or --run COMMAND", file=sys.stderr)
         return WRONG
+    files = [file for file in every if not names or any(name in file.name for name in names)]
     built = subprocess.run(
-        ["sh", str(HERE / "kernel" / "build.sh")], check=False, stdout=subprocess.DEVNULL
+        ["sh", str(HERE / "kernel" / "build.sh")], check=False, stdout=subprocess.PIPE, text=True
     )
     if built.returncode:
         return WRONG
+    os.environ["LINES_KERNEL"] = built.stdout.strip()
+    if command is not None:
+        status, said = boot(command)
+        print(said)
+        return status
     libraries()
     virtual = [file for file in files if "real_time" not in file.name]
     with ThreadPoolExecutor(AT_A_TIME) as guests:

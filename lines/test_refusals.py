@@ -53,7 +53,7 @@ def test_a_line_that_somebody_has_is_refused_with_their_name(
         told = refusal(tmp_path, factory)
     assert f"{setting} = {line}: GPIO{line} is held by python" in told
     assert f'(process {pid}), as "blinker"' in told
-    assert told.rstrip().endswith("free it or choose another pin")
+    assert told.rstrip().endswith("end that program or choose another pin")
 
 
 @pytest.mark.parametrize("factory", [*BACKENDS, "auto"])

@@ -14,7 +14,7 @@ from device import cli
 
 ROOT = Path(__file__).parent.parent
 VERBS = ("run", "quiet", "simulate", "replay", "evaluate", "check")
-PATH = re.compile(r"`((?:device|tests|config|docs|benchmarks|systemd)/[\w./-]+)`")
+PATH = re.compile(r"`((?:device|tests|config|docs|benchmarks|lines|fuzz|systemd)/[\w./-]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([\w-]+))?\)|\]\(#([\w-]+)\)")
 SHOWN = re.compile(r"^(?:\$ )?(?:\S*/)?rearguard ([a-z]+)", re.MULTILINE)
 REGISTRY = re.compile(
