@@ -119,6 +119,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run: half a second, once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     args = parser.parse_args()
+    if min(args.seconds, args.repeats, args.starts) <= 0:
+        parser.error("--seconds, --repeats and --starts: give more than 0")
+    if args.json is not None and not args.json.absolute().parent.is_dir():
+        parser.error(f"--json {args.json}: no such folder")
     if not inside():
         sys.exit(boot(args.json))
     seconds, repeats, starts, haste = args.seconds, args.repeats, args.starts, 1.0

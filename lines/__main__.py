@@ -51,7 +51,8 @@ def libraries() -> Path:
 def boot(command: str, *, real_time: bool = False, limit_s: int = LIMIT_S) -> tuple[int, str]:
     """Run one shell command in a guest that has the libraries; its status and what it said."""
     path = quote(f"{libraries()}:{ROOT}")
-    found = f"export PYTHONPATH={path}; cd {quote(str(ROOT))}; {command}"
+    programs = quote(str(Path(sys.executable).parent))
+    found = f"export PYTHONPATH={path} PATH={programs}:$PATH; cd {quote(str(ROOT))}; {command}"
     mode = ["--real-time"] if real_time else []
     done = subprocess.run(
         ["sh", str(HERE / "boot.sh"), *mode, "--limit", str(limit_s), found],

@@ -124,7 +124,6 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
                 )
             )
         finally:
-            self._factory.waiter.unwatch(request.fd)
             self._request = None
             request.release()
 
@@ -202,9 +201,9 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
 
     def _set_frequency(self, value: float | None) -> None:
         if value is None or value <= 0:
-            if self._pwm is not None:
-                self._pwm.stop()
-                self._pwm = None
+            pwm, self._pwm = self._pwm, None
+            if pwm is not None:
+                pwm.stop()
         elif self._pwm is not None:
             self._pwm.frequency_hz = value
         elif self._get_function() != "output":
@@ -292,7 +291,8 @@ class _Listener:
         self._clock.unwatch(fd)
         self._looked.clear()
         self._clock.wake()
-        if self._thread not in (None, threading.current_thread()):
+        thread = self._thread
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             self._looked.wait(LOOK_AGAIN_S)
 
     def stop(self) -> None:
