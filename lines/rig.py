@@ -22,6 +22,8 @@ FACTORIES = (*BACKENDS, "auto")
 ROOT = Path(__file__).resolve().parent.parent
 PINS = Settings()
 OUTPUTS = (PINS.buzzer.pin, PINS.motor.pin)
+LINE = 5
+"""A free one, for tests of pins by themselves."""
 HERE_M = 1.0
 LOOK_S = 0.005
 AT_20_C = "[sensor]\ntemperature_c = 20.0\n"
@@ -186,3 +188,13 @@ def echoes(far: Far, daemon: Daemon) -> list[tuple[float, float, float]]:
         (fall.t_s, (fall.t_s - rise.t_s) * SOUND_MPS / 2.0, metres)
         for rise, fall, metres in zip(rises, falls, said, strict=False)
     ]
+
+
+class Ear:
+    """Hears edges; gpiozero keeps callbacks by weak reference only."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, int]] = []
+
+    def on_edge(self, ticks: float, level: int) -> None:
+        self.heard.append((ticks, level))

@@ -16,10 +16,10 @@ from gpiozero.exc import PWMSoftwareFallback
 
 from device.clock import MonotonicClock
 from device.pins.gpiod import EDGES_KEPT, GpiodFactory
-from lines.rig import HERE_M, OUTPUTS, Far, until, walk
+from lines.rig import HERE_M, LINE, OUTPUTS, Ear, Far, until, walk
 from lines.sim_chip import SimChip
 
-LINE, OTHER, THIRD = 5, 6, 7
+OTHER, THIRD = 6, 7
 BUZZER, MOTOR = OUTPUTS
 
 
@@ -47,16 +47,6 @@ def chip() -> Iterator[SimChip]:
     yield made
     for line in (LINE, OTHER, THIRD):
         made.drive(line, False)
-
-
-class Ear:
-    """Hears edges; gpiozero keeps callbacks by weak reference only."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[float, int]] = []
-
-    def on_edge(self, ticks: float, level: int) -> None:
-        self.heard.append((ticks, level))
 
 
 class Meddler(Ear):

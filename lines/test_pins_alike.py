@@ -9,10 +9,8 @@ from gpiozero.exc import PinFixedPull, PinInvalidFunction, PinInvalidPull, PinSe
 from gpiozero.pins.lgpio import LGPIOFactory
 
 from device.pins.gpiod import GpiodFactory
-from lines.rig import until
+from lines.rig import LINE, Ear, until
 from lines.sim_chip import SimChip
-
-LINE = 5
 
 
 @pytest.fixture(scope="module", params=[GpiodFactory, LGPIOFactory])
@@ -23,24 +21,6 @@ def factory(request: pytest.FixtureRequest) -> Iterator[Any]:
     for pin in made.pins.values():
         pin.close()
     made.pins.clear()
-
-
-@pytest.fixture
-def chip() -> Iterator[SimChip]:
-    made = SimChip()
-    made.drive(LINE, False)
-    yield made
-    made.drive(LINE, False)
-
-
-class Ear:
-    """Hears edges; gpiozero keeps callbacks by weak reference only."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[float, int]] = []
-
-    def on_edge(self, ticks: float, level: int) -> None:
-        self.heard.append((ticks, level))
 
 
 def test_a_pin_is_what_it_is_told_to_be(factory: Any, chip: SimChip) -> None:

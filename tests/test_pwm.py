@@ -456,3 +456,32 @@ def test_after_that_a_duty_works_again(paced: Paced, raised_at: float) -> None:
     assert set(paced.line.levels[-4:]) == {False, True}
     paced.pwm.duty = 1.0
     assert paced.line.levels[-1]
+
+
+def test_the_setter_that_raises_leaves_it_low_also_before_the_thread_has_looked(
+    paced: Paced,
+) -> None:
+    paced.pwm.duty = 0.25
+    paced.time.run_to(0.006)
+    paced.line.failures = 1
+    paced.time.run_to(0.0149)  # the rise at 10 ms failed; the thread sleeps to 20 ms
+    with pytest.raises(OSError):  # noqa: PT011 - whatever the line raised
+        paced.pwm.duty = 0.75
+    assert paced.pwm.duty == 0.0
+    assert not paced.line.levels[-1]
+
+
+@pytest.mark.parametrize("quieten", [hush, SoftPwm.stop])
+def test_a_rise_that_hung_and_comes_through_after_all_is_lowered_again(
+    hanging: tuple[Hanging, SoftPwm], quieten: Callable[[SoftPwm], None]
+) -> None:
+    line, pwm = hanging
+    quieten(pwm)
+    since = len(line.written)
+    line.hang = False
+    line.released.set()
+    give_up_s = time.monotonic() + SOON_S
+    while len(line.written) < since + 2:  # the late rise, and its end
+        assert time.monotonic() < give_up_s
+        time.sleep(1e-3)
+    assert line.levels[-2:] == [True, False]

@@ -129,7 +129,7 @@ def _rpigpio(_clock: Clock) -> Board:
         refused = error
     try:
         board: Board = _load("gpiozero.pins.rpigpio").RPiGPIOFactory()
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, _CannotLoadError):
         raise
     except Exception as error:
         raise refused or error from error

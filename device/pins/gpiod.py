@@ -261,7 +261,12 @@ class GpiodPin(LocalPiPin):  # type: ignore[misc]
         # What was there when the waiter looked, an earlier line's callback may have taken.
         if self._request is None or not self._request.wait_edge_events(0):
             return
-        for event in self._request.read_edge_events():
+        try:
+            events = self._request.read_edge_events()
+        except OSError:  # the chip is gone; the file would be readable for ever
+            self._factory.waiter.unwatch(self._request.fd)
+            raise
+        for event in events:
             if self._when_changed is None:  # whoever listened is gone since the last one
                 return
             if self._seqno is not None:
@@ -280,7 +285,7 @@ class _Listener:
         self._looked = threading.Event()
 
     def watch(self, fd: int, call: Callable[[], None]) -> None:
-        self._clock.watch(fd, lambda: self._hear(fd, call))
+        self._clock.watch(fd, lambda: self._hear(call))
         self._clock.wake()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="gpiod edges", daemon=True)
@@ -307,11 +312,9 @@ class _Listener:
             except OSError:  # a line was closed while it was waited for
                 time.sleep(BAD_FD_S)
 
-    def _hear(self, fd: int, call: Callable[[], None]) -> None:
-        """A callback that fails must not make the other lines deaf; a line that does is let be."""
+    def _hear(self, call: Callable[[], None]) -> None:
+        """A callback that fails must not make every line deaf."""
         try:
             call()
-        except BaseException as error:  # noqa: BLE001 - SystemExit too would end only this thread
-            if isinstance(error, OSError):
-                self._clock.unwatch(fd)
+        except BaseException:  # noqa: BLE001 - SystemExit too would end only this thread
             sys.excepthook(*sys.exc_info())

@@ -60,10 +60,10 @@ class SoftPwm:
             if self._ended:
                 return
             pulsing = 0.0 < self._duty < 1.0 and 0.0 < duty < 1.0 and failed is None
-            self._duty = duty
+            self._duty = 0.0 if failed is not None else duty
             if not pulsing:
                 self._setting += 1
-                self._write(duty > 0.0 and failed is None)
+                self._write(self._duty > 0.0)
         if failed is not None:
             raise failed
         if 0.0 < duty < 1.0:
@@ -108,6 +108,8 @@ class SoftPwm:
                     setting, start_s = self._setting, time.monotonic()
                 if pulsing:
                     self._put(True)
+                    if setting != self._setting:  # it hung, and somebody did not wait for it
+                        self._put(self._duty >= 1.0)
             if not pulsing:
                 self._changed.wait()
                 continue
