@@ -30,7 +30,7 @@ from msgspec.structs import asdict
 
 from benchmarks.bench import ROOT
 from benchmarks.report import Row, median, table, write_json
-from lines.__main__ import libraries
+from lines.__main__ import booting
 from lines.rig import Far
 from lines.sim_chip import SimChip
 
@@ -160,15 +160,10 @@ def boot(json_path: Path | None) -> int:
     # The guest cannot write here: byte code that is missing would be made anew at every start.
     compileall.compile_dir(ROOT / "device", quiet=2)
     there = " ".join(map(shlex.quote, _less_json(sys.argv[1:])))
-    paths = ":".join(filter(None, (str(libraries()), os.environ.get("PYTHONPATH"))))
+    command = f"exec {shlex.quote(sys.executable)} -m benchmarks.bill {there} --json $OUT/bill.json"
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run(
-            [
-                *("sh", "lines/boot.sh", "--real-time", "--limit", str(LIMIT_S)),
-                f"cd {shlex.quote(str(ROOT))} && PYTHONPATH={shlex.quote(paths)} exec"
-                f" {shlex.quote(sys.executable)} -m benchmarks.bill {there} --json $OUT/bill.json",
-            ],
-            cwd=ROOT,
+            booting(command, real_time=True, limit_s=LIMIT_S),
             env=os.environ | {"OUT": out},
             check=False,
         )

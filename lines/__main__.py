@@ -48,14 +48,19 @@ def libraries() -> Path:
     return folder
 
 
-def boot(command: str, *, real_time: bool = False, limit_s: int = LIMIT_S) -> tuple[int, str]:
-    """Run one shell command in a guest that has the libraries; its status and what it said."""
+def booting(command: str, *, real_time: bool = False, limit_s: int = LIMIT_S) -> list[str]:
+    """What to run here for one shell command to run in a guest that has the libraries."""
     path = quote(f"{libraries()}:{ROOT}")
     programs = quote(str(Path(sys.executable).parent))
     found = f"export PYTHONPATH={path} PATH={programs}:$PATH; cd {quote(str(ROOT))}; {command}"
     mode = ["--real-time"] if real_time else []
+    return ["sh", str(HERE / "boot.sh"), *mode, "--limit", str(limit_s), found]
+
+
+def boot(command: str, *, real_time: bool = False) -> tuple[int, str]:
+    """Run it there; its status and what it said."""
     done = subprocess.run(
-        ["sh", str(HERE / "boot.sh"), *mode, "--limit", str(limit_s), found],
+        booting(command, real_time=real_time),
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

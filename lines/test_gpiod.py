@@ -91,9 +91,8 @@ def test_the_clock_that_is_given_hears_the_edges_itself(
 ) -> None:
     """The first edge does not end the wait; what is called may do so."""
     clock, made = clocked
-    pin, ear = made.pin(f"GPIO{LINE}"), Ear()
-    pin.input_with_pull("down")
-    pin.when_changed = ear.on_edge
+    ear = Ear()
+    hear(made, LINE, ear)
     chip.drive(LINE, True)
     deadline_s = clock.now() + 0.02
     clock.wait_until(deadline_s)
@@ -105,9 +104,8 @@ def test_lost_edges_are_counted_by_the_kernels_numbers(
     clocked: tuple[MonotonicClock, GpiodFactory], chip: SimChip
 ) -> None:
     clock, made = clocked
-    pin, ear = made.pin(f"GPIO{LINE}"), Ear()
-    pin.input_with_pull("down")
-    pin.when_changed = ear.on_edge
+    ear = Ear()
+    pin = hear(made, LINE, ear)
     chip.drive(LINE, True)
     clock.wait_until(clock.now() + 0.01)
     assert pin.missed_edges == 0
@@ -381,9 +379,8 @@ def test_it_sleeps_while_nothing_happens(gpiod: GpiodFactory, chip: SimChip) -> 
         each = [path.read_text("ascii") for path in Path("/proc/self/task").glob("*/status")]
         return sum(int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0]) for text in each)
 
-    pin, ear = gpiod.pin(f"GPIO{LINE}"), Ear()
-    pin.input_with_pull("down")
-    pin.when_changed = ear.on_edge
+    ear = Ear()
+    hear(gpiod, LINE, ear)
     time.sleep(0.1)
     before = naps()
     time.sleep(1.0)

@@ -252,8 +252,6 @@ class Health:
 
     @property
     def _frozen(self) -> bool:
-        if self._near_s is None:
-            return False
         alike_s = self._last_answer_s - self._alike_since_s
         enough = self._alike >= FROZEN_ANSWERS
         if self._serial:

@@ -12,6 +12,7 @@ get the header's chip by its label, since its number differs from board to board
 
 import os
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -136,14 +137,14 @@ def _rpigpio(_clock: Clock) -> Board:
     return board
 
 
-def _pigpio(_clock: Clock) -> Board:
-    board: Board = _load("gpiozero.pins.pigpio").PiGPIOFactory()
-    return board
+def _plain(module: str, factory: str) -> Callable[[Clock], Board]:
+    """An opener for one of gpiozero's that needs nothing."""
 
+    def opened(_clock: Clock) -> Board:
+        board: Board = getattr(_load(module), factory)()
+        return board
 
-def _native(_clock: Clock) -> Board:
-    board: Board = _load("gpiozero.pins.native").NativeFactory()
-    return board
+    return opened
 
 
 def _auto(clock: Clock) -> Board:
@@ -186,8 +187,8 @@ _OPENERS = {
     "gpiod": _gpiod,
     "lgpio": _lgpio,
     "rpigpio": _rpigpio,
-    "pigpio": _pigpio,
-    "native": _native,
+    "pigpio": _plain("gpiozero.pins.pigpio", "PiGPIOFactory"),
+    "native": _plain("gpiozero.pins.native", "NativeFactory"),
 }
 
 
