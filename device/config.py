@@ -16,19 +16,20 @@ import types
 import typing
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from device import physics, profiles, sensors, toml
 from device.errors import ConfigError
-from device.settings import SensorSettings, Settings
+from device.settings import JournalSettings, Section, SensorSettings, Settings
 
 PLACES = (Path("/boot/firmware/rearguard.toml"), Path("/etc/rearguard/rearguard.toml"))
 VARIABLE = "REARGUARD_CONFIG"
 
 PULLED_UP_AT_BOOT = range(9)
 UART_PINS = (14, 15)
+S = TypeVar("S", bound=Section)
 UNITS = {"_m": "m", "_s": "s", "_c": "°C", "_hz": "Hz"}
 
 
@@ -100,6 +101,31 @@ def fitted(settings: Settings, given: Container[str] = ()) -> Settings:
     return msgspec.structs.replace(settings, sensor=sensor)
 
 
+def safe(settings: Settings) -> Settings:
+    """What is soldered and who wears it, as in `settings`; all else at its default.
+
+    What is optional is left out, since it may be what fails.
+    """
+    sensor, buzzer, motor = settings.sensor, settings.buzzer, settings.motor
+    return fitted(
+        Settings(
+            gpio=settings.gpio,
+            sensor=_only(
+                sensor, "driver", "model", "port", "realtime", "request", "trigger_pin", "echo_pin"
+            ),
+            alert=_only(settings.alert, "profile", "reaction_s"),
+            buzzer=_only(buzzer, "enabled", "pin", "kind"),
+            motor=_only(motor, "enabled", "pin"),
+            journal=JournalSettings(enabled=False),
+            simulation=settings.simulation,
+        )
+    )
+
+
+def _only(section: S, *keys: str) -> S:
+    return type(section)(**{key: getattr(section, key) for key in keys})
+
+
 def judge(settings: Settings, source: str) -> None:
     """Raise ConfigError for the first combination of settings that cannot work."""
     for complaint in _complaints(settings):
@@ -126,12 +152,17 @@ def _pin_complaints(settings: Settings) -> Iterator[str]:
             yield f"{key} = {pin}: a Pi pulls GPIO 0-8 up at boot, so it would be on; use 9-27"
         if pin in UART_PINS:
             yield f"{key} = {pin}: GPIO 14 and 15 are the serial port, high at boot; use 9-27"
+    extras = {"button.pin": settings.button.pin} if settings.button.enabled else {}
+    extras |= {"led.pin": settings.led.pin} if settings.led.enabled else {}
+    for key, pin in extras.items():
+        if pin in UART_PINS:
+            yield f"{key} = {pin}: GPIO 14 and 15 are the serial port; use another"
     used: dict[int, str] = {}
     sensor = {}
     if not sensors.model(settings.sensor).serial:
         sensor["sensor.trigger_pin"] = settings.sensor.trigger_pin
         sensor["sensor.echo_pin"] = settings.sensor.echo_pin
-    for key, pin in (sensor | outputs).items():
+    for key, pin in (sensor | outputs | extras).items():
         if pin in used:
             yield f"{key} = {pin}: {used[pin]} has that pin already; give each its own"
         used[pin] = key

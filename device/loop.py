@@ -9,14 +9,17 @@ counted as an overrun and then forgotten, not carried along.
 """
 
 import contextlib
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from device import sensors
+from device.button import Button, Press
 from device.clock import Clock
-from device.core.pipeline import Pipeline, Step
+from device.core.pipeline import FIRST, Pipeline, Start, Step
+from device.core.signals import FAREWELL_S
 from device.outputs import Outputs
 from device.pins import Board
 from device.ports import OpenPort
@@ -85,40 +88,84 @@ class Ticker:
 class Device:
     """Sensor, pipeline and outputs, wired together and ready to run."""
 
-    def __init__(self, clock: Clock, sensor: Sensor, pipeline: Pipeline, outputs: Outputs):
-        """Takes parts that are open already; `assemble` makes and closes them."""
+    def __init__(
+        self,
+        clock: Clock,
+        sensor: Sensor,
+        pipeline: Pipeline,
+        outputs: Outputs,
+        button: Button | None = None,
+        mute_s: float = 0.0,
+    ):
+        """Takes parts that are open already; `assemble` makes and closes them.
+
+        A short press of `button` mutes the buzzer for `mute_s`.
+        """
         self._clock = clock
         self.sensor = sensor
         self._pipeline = pipeline
         self.outputs = outputs
+        self._button = button
+        self._mute_s = mute_s
+        self._ends_s = math.inf
+
+    @property
+    def dismissed(self) -> bool:
+        """The wearer ended the walk, by a long press."""
+        return self._ends_s < math.inf
 
     def ticker(self, until_s: float = float("inf")) -> Ticker:
         """A ticker for `run`, to keep hold of for stopping it."""
         return Ticker(self._clock, self._due_s, until_s)
 
     def run(self, ticker: Ticker, observe: Observer) -> None:
-        """Walk until the ticker ends."""
+        """Walk until the ticker ends, or the wearer ends it."""
         poll, pipeline, apply = self.sensor.poll, self._pipeline.step, self.outputs.apply
+        button = self._button
         for now_s in ticker:
+            if button is not None:
+                self._obey(now_s, button.poll(now_s))
+                if now_s >= self._ends_s:
+                    return
             step = pipeline(now_s, poll(now_s))
             apply(now_s, step.command)
             observe(step)
 
     def _due_s(self) -> float:
-        return min(self.sensor.due_s, self._pipeline.due_s)
+        due_s = min(self.sensor.due_s, self._pipeline.due_s)
+        return due_s if self._button is None else min(due_s, self._button.due_s, self._ends_s)
+
+    def _obey(self, now_s: float, press: Press | None) -> None:
+        if press is Press.SHORT:
+            self._pipeline.mute(now_s, self._mute_s)
+        elif press is Press.LONG and not self.dismissed:
+            self._pipeline.say_goodbye()
+            self._ends_s = round(now_s + FAREWELL_S, 6)
 
 
 @contextlib.contextmanager
 def assemble(
-    settings: Settings, clock: Clock, board: Board, rng: random.Random, open_port: OpenPort
+    settings: Settings,
+    clock: Clock,
+    board: Board,
+    rng: random.Random,
+    open_port: OpenPort,
+    start: Start = FIRST,
+    open_sensor: Callable[[str, Parts], Sensor] | None = None,
 ) -> Iterator[Device]:
     """The single wiring function: silent outputs first, silent outputs last.
 
     The daemon gives it the real clock, board and ports; the simulator a virtual clock and
     the mock board and cable with a twin behind them. Raises ConfigError or HardwareError.
     """
-    with Outputs(board, settings.buzzer, settings.motor) as outputs:
+    with contextlib.ExitStack() as stack:
+        outputs = stack.enter_context(Outputs(board, settings.buzzer, settings.motor, settings.led))
         parts = Parts(settings.sensor, clock, board, rng, open_port)
-        with contextlib.closing(sensors.open_sensor(settings.sensor.driver, parts)) as sensor:
-            pipeline = Pipeline(settings, sensors.pace(settings.sensor))
-            yield Device(clock, sensor, pipeline, outputs)
+        sensor = stack.enter_context(
+            contextlib.closing((open_sensor or sensors.open_sensor)(settings.sensor.driver, parts))
+        )
+        button = None
+        if settings.button.enabled:
+            button = stack.enter_context(contextlib.closing(Button(board, settings.button, clock)))
+        pipeline = Pipeline(settings, sensors.pace(settings.sensor), start)
+        yield Device(clock, sensor, pipeline, outputs, button, settings.button.mute_s)

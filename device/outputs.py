@@ -1,6 +1,6 @@
 """Commands to pins, and silence on every way out.
 
-Entering drives both outputs low before anything else happens: the last process
+Entering drives buzzer, motor and lamp low before anything else happens: the last process
 may have died with the motor on, and a Pi keeps a driven pin driven. Leaving, by
 whatever exception, drives them low again and gives the pins back, each of them even
 if the other cannot be written.
@@ -21,12 +21,13 @@ from gpiozero.exc import PinPWMUnsupported
 from device.core.signals import OFF, Command
 from device.errors import HardwareError, all_of
 from device.pins import Board, Pin, claim
-from device.settings import BuzzerSettings, MotorSettings
+from device.settings import BuzzerSettings, LedSettings, MotorSettings
 
 LONGEST_ON_S = 5.0
 """STOP's continuous tone lasts 3 s; nothing means to be on for longer."""
 CONFIRM_WITHIN_S = 1.5
 LOCK_S = 0.2
+NO_LED = LedSettings()
 SQUARE = 0.5
 """Duty of a tone: a square wave is the loudest."""
 
@@ -71,15 +72,19 @@ class _Line:
 
 
 class Outputs:
-    """The buzzer and the motor."""
+    """The buzzer and the motor, and the lamp where there is one."""
 
-    def __init__(self, board: Board, buzzer: BuzzerSettings, motor: MotorSettings) -> None:
+    def __init__(
+        self, board: Board, buzzer: BuzzerSettings, motor: MotorSettings, led: LedSettings = NO_LED
+    ) -> None:
         """Nothing is claimed or driven before the `with`."""
         self._board = board
         self._buzzer_settings = buzzer
         self._motor_settings = motor
         self._buzzer: _Line | None = None
         self._motor: _Line | None = None
+        self._led_settings = led
+        self._led: _Line | None = None
         self._passive = buzzer.kind == "passive"
         self._motor_hz: int | None = None
         self._commanded = OFF
@@ -95,12 +100,12 @@ class Outputs:
     @property
     def on(self) -> bool:
         """Something sounds or turns."""
-        return any(line.duty for line in self._lines)
+        return any(line is not None and line.duty for line in (self._buzzer, self._motor))
 
     def __enter__(self) -> Self:
         """Claim, and low first. Raises HardwareError."""
         try:
-            all_of((self._claim_buzzer, self._claim_motor))
+            all_of((self._claim_buzzer, self._claim_motor, self._claim_led))
             self._start_pwm()
         except BaseException:
             with contextlib.suppress(Exception):
@@ -141,7 +146,7 @@ class Outputs:
 
     @property
     def _lines(self) -> tuple[_Line, ...]:
-        return tuple(line for line in (self._buzzer, self._motor) if line is not None)
+        return tuple(line for line in (self._buzzer, self._motor, self._led) if line is not None)
 
     def _claim_buzzer(self) -> None:
         if self._buzzer_settings.enabled:
@@ -152,6 +157,11 @@ class Outputs:
         if self._motor_settings.enabled:
             self._motor = _Line(claim(self._board, self._motor_settings.pin, "motor.pin"))
             self._motor.low_first()
+
+    def _claim_led(self) -> None:
+        if self._led_settings.enabled:
+            self._led = _Line(claim(self._board, self._led_settings.pin, "led.pin"))
+            self._led.low_first()
 
     def _start_pwm(self) -> None:
         """A motor without PWM is on or off; a passive buzzer without it would be mute."""
@@ -176,6 +186,8 @@ class Outputs:
                 self._buzzer.show(command.buzzer, None)
         if self._motor is not None:
             self._motor.show(command.motor, self._motor_hz)
+        if self._led is not None:
+            self._led.show(command.led, None)
 
     def _release(self) -> None:
         all_of(line.release for line in self._lines)
@@ -195,7 +207,7 @@ class Outputs:
             motor = 0.0
         if buzzer == command.buzzer and motor == command.motor:
             return command
-        return Command(buzzer, motor, tone_hz)
+        return Command(buzzer, motor, tone_hz, command.led)
 
 
 class DeadMan(threading.Thread):

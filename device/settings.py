@@ -17,6 +17,7 @@ Pin = Annotated[int, Meta(ge=2, le=27, description="GPIO (BCM) number")]
 Celsius = Annotated[float, Meta(ge=-40, le=60)]
 Distance = Annotated[float, Meta(ge=0.3, le=6.0)]
 TimeToTouch = Annotated[float, Meta(ge=0.0, le=8.0)]
+TimeToStop = Annotated[float, Meta(ge=0.2, le=3.0)]
 
 Factory = Literal["auto", "gpiod", "lgpio", "rpigpio", "pigpio", "native", "mock"]
 Profile = Literal["fit", "default", "rehab"]
@@ -93,6 +94,10 @@ class AlertSettings(Section, frozen=True):
     profile: Annotated[Profile, Meta(description="who wears it: how long they need to stop")] = (
         "default"
     )
+    reaction_s: Annotated[
+        TimeToStop | None,
+        Meta(description="the wearer's own time to stop, as measured; absent: the profile's"),
+    ] = None
     caution_m: Annotated[
         Distance | None, Meta(description="CAUTION at or inside this distance")
     ] = None
@@ -160,6 +165,35 @@ class MotorSettings(Section, frozen=True):
     pwm_hz: Annotated[int, Meta(ge=50, le=1000, description="PWM frequency")] = 200
 
 
+class ButtonSettings(Section, frozen=True):
+    """A push-button to ground: a short press mutes the sound, a long one ends the walk."""
+
+    enabled: Annotated[bool, Meta(description="fitted and wanted")] = False
+    pin: Annotated[Pin, Meta(description="GPIO of the button; 3 also wakes a halted Pi")] = 3
+    hold_s: Annotated[
+        float, Meta(ge=1.0, le=10.0, description="held for this long: end the walk and shut down")
+    ] = 3.0
+    mute_s: Annotated[
+        float, Meta(ge=10.0, le=600.0, description="a short press mutes the sound for this long")
+    ] = 600.0
+
+
+class LedSettings(Section, frozen=True):
+    """A lamp for whoever walks along, or builds: its codes say how the device is."""
+
+    enabled: Annotated[bool, Meta(description="fitted and wanted")] = False
+    pin: Annotated[Pin, Meta(description="GPIO of the lamp, through its resistor")] = 25
+
+
+class JournalSettings(Section, frozen=True):
+    """What the service writes down of each walk, in its state directory."""
+
+    enabled: Annotated[bool, Meta(description="keep journals (the service only)")] = True
+    most_mb: Annotated[
+        int, Meta(ge=1, le=100_000, description="all journals together; the oldest go first, MB")
+    ] = 256
+
+
 class SimulationSettings(Section, frozen=True):
     """What `rearguard run` simulates when gpio.factory is "mock"."""
 
@@ -175,4 +209,7 @@ class Settings(Section, frozen=True):
     alert: AlertSettings = AlertSettings()
     buzzer: BuzzerSettings = BuzzerSettings()
     motor: MotorSettings = MotorSettings()
+    button: ButtonSettings = ButtonSettings()
+    led: LedSettings = LedSettings()
+    journal: JournalSettings = JournalSettings()
     simulation: SimulationSettings = SimulationSettings()

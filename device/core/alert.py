@@ -31,7 +31,7 @@ without lowering its level; closing again, coming 0.12 m nearer, a new object or
 higher level ends it at once.
 """
 
-from enum import Enum, IntEnum, auto
+from enum import Enum, IntEnum, StrEnum, auto
 
 from msgspec import Struct
 
@@ -111,15 +111,24 @@ _SEES = (
 )
 
 
+class DeviceFault(StrEnum):
+    """What is wrong with the device, and not with its sensor, in the words of the journal."""
+
+    CRASH_LOOP = "crash-loop"
+    """It ended unbidden several times in a row, and runs on safe settings."""
+    SETTINGS = "settings"
+    """Its configuration cannot be used: it runs on the last good one, or on the defaults."""
+
+
 class Alert(Struct, frozen=True, gc=False):
     """What the wearer should know now.
 
-    `closing`: the gap is shrinking. `hushed`: nothing has changed for a while.
-    `proven`: the sensor has answered since the start.
+    `fault`: the sensor's own comes before the device's. `closing`: the gap is shrinking.
+    `hushed`: nothing has changed for a while. `proven`: the sensor has answered since the start.
     """
 
     state: State = State.CLEAR
-    fault: SensorFault | None = None
+    fault: SensorFault | DeviceFault | None = None
     closing: bool = False
     hushed: bool = False
     proven: bool = False

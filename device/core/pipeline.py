@@ -6,9 +6,11 @@ stands. So extra steps change nothing, and a recording replayed at the instants
 it has gives the levels it had.
 """
 
+import math
+
 from msgspec import Struct
 
-from device.core.alert import STILL_MPS, Alert, AlertMachine, State
+from device.core.alert import STILL_MPS, Alert, AlertMachine, DeviceFault, State
 from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health, SensorFault
 from device.core.reading import UNHURRIED, Pace, Reading
 from device.core.signals import Command, Cue, Player
@@ -23,8 +25,25 @@ SLOW_PERIODS = 2.5
 """Silence of this many periods is a fault in a sensor slower than the usual half second."""
 
 
+class Start(Struct, frozen=True):
+    """What the wearer has to be told of how this run began.
+
+    `restarted`: the one before ended unbidden. `fault`: announced until `until_s`.
+    """
+
+    restarted: bool = False
+    fault: DeviceFault | None = None
+    until_s: float = math.inf
+
+
+FIRST = Start()
+
+
 class Step(Struct, frozen=True, gc=False):
-    """Everything about one instant: the reading (None: no news) and what followed from it."""
+    """Everything about one instant: the reading (None: no news) and what followed from it.
+
+    `muted_s`: how long the buzzer will still be silent, at the wearer's wish.
+    """
 
     t_s: float
     reading: Reading | None
@@ -32,13 +51,15 @@ class Step(Struct, frozen=True, gc=False):
     alert: Alert
     cue: Cue
     command: Command
+    muted_s: float = 0.0
 
 
 class Pipeline:
     """Reading -> Track and Health -> Alert -> Command."""
 
-    def __init__(self, settings: Settings, pace: Pace = UNHURRIED) -> None:
+    def __init__(self, settings: Settings, pace: Pace = UNHURRIED, start: Start = FIRST) -> None:
         """`pace`: how often and how late the sensor speaks, for slow ones."""
+        self._start = start
         period_s = pace.period_s
         fault_after_s = max(FAULT_AFTER_S, SLOW_PERIODS * period_s)
         blind_m = settings.sensor.min_range_m
@@ -46,7 +67,8 @@ class Pipeline:
         slow_after_s = max(SLOW_AFTER_S, SLOW_SPAN_PERIODS * period_s)
         self._health = Health(fault_after_s, slow_after_s, pace)
         self._machine = AlertMachine(settings.alert, blind_m, pace)
-        self._player = Player(settings.buzzer, settings.motor)
+        greeting = Cue.RESTARTED if start.restarted else Cue.CHIRP
+        self._player = Player(settings.buzzer, settings.motor, settings.led.enabled, greeting)
         self._track = Track()
         self._alert = Alert()
         self._judge_s = fault_after_s
@@ -55,6 +77,14 @@ class Pipeline:
     def due_s(self) -> float:
         """The next instant at which a step would differ without any new reading."""
         return min(self._judge_s, self._player.due_s)
+
+    def mute(self, now_s: float, for_s: float) -> None:
+        """Silence the buzzer for `for_s`, or end that; see `Player.mute`."""
+        self._player.mute(now_s, for_s)
+
+    def say_goodbye(self) -> None:
+        """From the next step on, only the last signal."""
+        self._player.say_goodbye()
 
     def step(self, now_s: float, reading: Reading | None) -> Step:
         """Take in one instant; `now_s` never decreases."""
@@ -71,7 +101,8 @@ class Pipeline:
         if reading is not None:
             self._judge(now_s, reading)
         command = self._player.step(now_s, self._alert if judged else None)
-        return Step(now_s, reading, self._track, self._alert, self._player.cue, command)
+        muted_s = self._player.muted_s(now_s)
+        return Step(now_s, reading, self._track, self._alert, self._player.cue, command, muted_s)
 
     def _judge(self, now_s: float, reading: Reading | None) -> None:
         tracker, health, machine = self._tracker, self._health, self._machine
@@ -84,7 +115,8 @@ class Pipeline:
         closing = track.closing_mps is not None and track.closing_mps >= STILL_MPS
         self._track = track
         hushed = machine.hushed and state < State.STOP  # STOP never falls silent
-        self._alert = Alert(state, fault, closing, hushed, health.proven)
+        told = self._start.fault if fault is None and now_s < self._start.until_s else fault
+        self._alert = Alert(state, told, closing, hushed, health.proven)
         due_s = health.due_s
         again_s = round(now_s + REJUDGE_S, 6)
         self._judge_s = min(due_s, again_s) if due_s > now_s else again_s

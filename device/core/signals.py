@@ -5,8 +5,13 @@ worse with age; a shorter gap feels more urgent. A rhythm is a list of pulses
 played once, then another repeated for ever; where it stands is worked out from
 the time since it began, so nothing drifts, nothing sleeps and there is no beep
 thread. One signal plays at a time: STOP > FAULT > DANGER > WARNING > CAUTION >
-chirp. Vibration pulses are longer than the buzzer's because an eccentric motor
-needs time to spin: gaps under 100 ms blur.
+asides, which say how the device is and wait until nothing else is to be said.
+Vibration pulses are longer than the buzzer's because an eccentric motor needs time
+to spin: gaps under 100 ms blur.
+
+The wearer may mute the buzzer, never the motor, and only up to WARNING: DANGER, a fault or
+STOP ends the mute. The lamp is for whoever builds or walks along; nobody sees it on their
+own back.
 
 The player does not trust its feeder: handed no fresh alert for half a second it
 plays the fault signal (openpilot's sound daemon does the same).
@@ -23,6 +28,8 @@ from device.settings import BuzzerSettings, MotorSettings
 FRESH_S = 0.5
 LOW_TONE = 0.5
 HIGH_TONE = 1.3
+FAREWELL_S = 0.9
+"""From GOODBYE's onset to the end of the run."""
 
 
 class Rhythm(Struct, frozen=True):
@@ -74,6 +81,14 @@ class Cue(Enum):
 
     SILENCE = Signal()
     CHIRP = Signal(Rhythm(once=((250, 0),)), Rhythm(once=((150, 0),)), HIGH_TONE)
+    RESTARTED = Signal(
+        Rhythm(once=((120, 120), (120, 120), (120, 0))),
+        Rhythm(once=((150, 110), (150, 110), (150, 0))),
+        HIGH_TONE,
+    )
+    MUTED = Signal(motor=Rhythm(once=((100, 100), (100, 0))))
+    UNMUTED = Signal(Rhythm(once=((80, 0),)), Rhythm(once=((100, 0),)))
+    GOODBYE = Signal(Rhythm(once=((600, 0),)), Rhythm(once=((600, 0),)), LOW_TONE)
     CAUTION = Signal(
         Rhythm(once=((100, 0),)),
         Rhythm(again=((150, 850),), until_ms=3000),
@@ -99,6 +114,23 @@ class Cue(Enum):
     )
 
 
+ASIDES_S = {Cue.CHIRP: 0.5, Cue.RESTARTED: 0.9, Cue.MUTED: 0.5, Cue.UNMUTED: 0.5}
+"""What is said when nothing else is, and for how long it is left to play."""
+ENDS_MUTE = frozenset((Cue.DANGER, Cue.DANGER_HUSHED, Cue.STOP, Cue.FAULT))
+
+
+class Lamp(Enum):
+    """The LED's codes."""
+
+    STARTING = Rhythm(again=((100, 100),))
+    """The sensor has not answered yet."""
+    WATCHING = Rhythm(again=((50, 1950),))
+    MUTED = Rhythm(again=((50, 200), (50, 1700)))
+    NEAR = Rhythm(again=((1000, 0),))
+    """CAUTION or above: on."""
+    FAULT = Rhythm(again=((500, 500),))
+
+
 def choose(alert: Alert) -> Cue:
     """The one signal for this alert, by priority."""
     if alert.fault is not None and alert.state is not State.STOP:
@@ -117,11 +149,12 @@ def choose(alert: Alert) -> Cue:
 
 
 class Command(Struct, frozen=True, gc=False):
-    """What the outputs should be doing: buzzer 0 or 1 at `tone_hz`, motor 0 to 1."""
+    """What the outputs should be doing: buzzer 0 or 1 at `tone_hz`, motor 0 to 1, lamp 0 or 1."""
 
     buzzer: int = 0
     motor: float = 0.0
     tone_hz: int = 0
+    led: int = 0
 
 
 OFF = Command()
@@ -130,14 +163,25 @@ OFF = Command()
 class Player:
     """Turns alerts into commands; owns nothing but what is playing and since when."""
 
-    def __init__(self, buzzer: BuzzerSettings, motor: MotorSettings) -> None:
-        """A part that is not enabled is never commanded on."""
+    def __init__(
+        self,
+        buzzer: BuzzerSettings,
+        motor: MotorSettings,
+        led: bool = False,
+        greeting: Cue = Cue.CHIRP,
+    ) -> None:
+        """A part that is not enabled is never commanded on. `greeting`: the first aside."""
         self._buzzer = buzzer
         self._motor = motor
+        self._led = led
+        self._lamp = Lamp.STARTING
+        self._lamp_began_s = 0.0
+        self._aside: Cue | None = greeting
+        self._muted_until_s = 0.0
+        self._leaving = False
         self._cue = Cue.SILENCE
         self._began_s = 0.0
         self._fresh_s = 0.0
-        self._greeted = False
         self._command = OFF
         self._due_s = 0.0
 
@@ -151,16 +195,45 @@ class Player:
         """When the command changes by itself, or the alert goes stale."""
         return min(self._due_s, self._fresh_s + FRESH_S)
 
+    def muted_s(self, now_s: float) -> float:
+        """How long the buzzer will still be mute."""
+        return max(0.0, self._muted_until_s - now_s)
+
+    def mute(self, now_s: float, for_s: float) -> None:
+        """Silence the buzzer for `for_s`; when it is mute already, end that.
+
+        Refused, by sounding on, while a signal plays that must be heard. What was done is felt:
+        by the buzzer that falls silent or sounds again, or else by an aside.
+        """
+        if self._cue in ENDS_MUTE:
+            return
+        muted = self.muted_s(now_s) > 0
+        self._muted_until_s = 0.0 if muted else now_s + for_s
+        if self._cue is Cue.SILENCE or self._cue in ASIDES_S:
+            self._aside = Cue.UNMUTED if muted else Cue.MUTED
+        self._due_s = now_s
+
+    def say_goodbye(self) -> None:
+        """Nothing but the last signal from now on."""
+        self._leaving = True
+        self._muted_until_s = 0.0
+
     def step(self, now_s: float, alert: Alert | None) -> Command:
         """The command at `now_s`; `alert` is None when there is no fresh one."""
         if alert is not None:
             self._fresh_s = now_s
-            cue = self._greeting(now_s, alert)
+            cue = self._own_or_aside(now_s, alert)
+            if self._led:
+                self._light(now_s, alert)
         elif now_s - self._fresh_s < FRESH_S:
             cue = self._cue
         else:
             self._fresh_s = now_s
             cue = Cue.STOP if self._cue is Cue.STOP else Cue.FAULT
+        if self._leaving:
+            cue = Cue.GOODBYE
+        elif cue in ENDS_MUTE:
+            self._muted_until_s = 0.0
         if cue is not self._cue and not _continues(self._cue, cue):
             self._began_s, self._due_s = now_s, now_s
         elif cue is not self._cue:
@@ -170,17 +243,30 @@ class Player:
             self._command = self._play(now_s)
         return self._command
 
-    def _greeting(self, now_s: float, alert: Alert) -> Cue:
-        """The alert's own signal, or the start-up chirp where there is none."""
+    def _own_or_aside(self, now_s: float, alert: Alert) -> Cue:
+        """The alert's own signal; where it has none, what else there is to say."""
         cue = choose(alert)
         if cue is not Cue.SILENCE or not alert.proven:
             return cue
-        if not self._greeted:
-            self._greeted = True
-            return Cue.CHIRP
-        if self._cue is Cue.CHIRP and now_s - self._began_s < 0.5:
-            return Cue.CHIRP
+        aside, self._aside = self._aside, None
+        if aside is not None:
+            return aside
+        if now_s - self._began_s < ASIDES_S.get(self._cue, 0.0):
+            return self._cue
         return Cue.SILENCE
+
+    def _light(self, now_s: float, alert: Alert) -> None:
+        """Choose the lamp's code."""
+        if alert.fault is not None:
+            lamp = Lamp.FAULT
+        elif not alert.proven:
+            lamp = Lamp.STARTING
+        elif alert.state > State.CLEAR:
+            lamp = Lamp.NEAR
+        else:
+            lamp = Lamp.MUTED if self.muted_s(now_s) else Lamp.WATCHING
+        if lamp is not self._lamp:
+            self._lamp, self._lamp_began_s, self._due_s = lamp, now_s, now_s
 
     def _play(self, now_s: float) -> Command:
         signal = self._cue.value
@@ -193,10 +279,15 @@ class Player:
             motor = 1.0 if spin_up_s > 1e-6 else self._motor.strength
             if spin_up_s > 1e-6:
                 motor_due_s = min(motor_due_s, spin_up_s)
-        self._due_s = round(now_s + max(min(buzzer_due_s, motor_due_s), 1e-6), 6)
-        sounds = sounding_s is not None and self._buzzer.enabled
+        muted_s = self.muted_s(now_s)
+        lit_s, lamp_due_s = None, math.inf
+        if self._led:
+            lit_s, lamp_due_s = self._lamp.value.at(now_s - self._lamp_began_s)
+        due_s = min(buzzer_due_s, motor_due_s, lamp_due_s, muted_s or math.inf)
+        self._due_s = round(now_s + max(due_s, 1e-6), 6)
+        sounds = sounding_s is not None and self._buzzer.enabled and not muted_s
         tone_hz = round(self._buzzer.tone_hz * signal.tone) if sounds else 0
-        return Command(int(sounds), motor, tone_hz)
+        return Command(int(sounds), motor, tone_hz, int(lit_s is not None))
 
 
 def _continues(before: Cue, after: Cue) -> bool:
