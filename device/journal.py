@@ -30,12 +30,29 @@ FLUSH_S = 1.0
 Recorded = tuple[float, Reading | None]
 
 
-class Header(Struct, frozen=True):
-    """The first line."""
+class Began(Struct, frozen=True):
+    """When a run began, for a machine whose clock has no battery.
+
+    `monotonic_s` (CLOCK_MONOTONIC, which counts from the boot `boot_id`) and `wall_s` (seconds
+    since 1970) are those of t_s = 0; `synchronised`: the wall clock had been set by then. `part`:
+    0 in a run's first file, one more in each that goes on where the one before it ended; where
+    lines were lost in between a number is left out.
+    """
+
+    boot_id: str
+    monotonic_s: float
+    wall_s: float
+    synchronised: bool
+    part: int = 0
+
+
+class Header(Struct, frozen=True, omit_defaults=True):
+    """The first line. `began` is only in what the device keeps by itself."""
 
     rearguard: str
     schema: int
     settings: Settings
+    began: Began | None = None
 
 
 class TrackLine(Struct, frozen=True, gc=False):
@@ -47,8 +64,8 @@ class TrackLine(Struct, frozen=True, gc=False):
     against: bool
 
 
-class Line(Struct, frozen=True, gc=False):
-    """One step."""
+class Line(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One step. `muted`: the buzzer is silent at the wearer's wish."""
 
     t_s: float
     reading: Reading | None
@@ -57,6 +74,7 @@ class Line(Struct, frozen=True, gc=False):
     fault: str | None
     buzzer: int
     motor: float
+    muted: bool = False
 
 
 def line(step: Step) -> Line:
@@ -70,7 +88,29 @@ def line(step: Step) -> Line:
         alert.fault,
         command.buzzer,
         command.motor,
+        step.muted_s > 0,
     )
+
+
+def header(settings: Settings, began: Began | None = None) -> bytes:
+    """The first line, with its end."""
+    return msgspec.json.encode(Header(__version__, SCHEMA, settings, began)) + b"\n"
+
+
+class Encoder:
+    """Steps to lines, for as many writers as there may be."""
+
+    def __init__(self) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        self._last: Step | None = None
+
+    def __call__(self, step: Step) -> bytes | None:
+        """The line for `step`, with its end; None if nothing in it is new."""
+        last = self._last
+        if step.reading is None and last is not None and _alike(step, last):
+            return None
+        self._last = step
+        return self._encode(line(step)) + b"\n"
 
 
 class Writer:
@@ -83,19 +123,16 @@ class Writer:
     def __init__(self, stream: BinaryIO, settings: Settings) -> None:
         """Writes the header at once."""
         self._stream = stream
-        self._encode = msgspec.json.Encoder().encode
-        self._last: Step | None = None
+        self._encode = Encoder()
         self._flushed_s = 0.0
         self.failed: OSError | None = None
-        self._write(Header(__version__, SCHEMA, settings))
+        self._write(header(settings))
 
     def __call__(self, step: Step) -> None:
         """Write `step` if something in it is new."""
-        last = self._last
-        if self.failed or (step.reading is None and last is not None and _alike(step, last)):
+        if self.failed or (entry := self._encode(step)) is None:
             return
-        self._last = step
-        self._write(line(step))
+        self._write(entry)
         if step.t_s - self._flushed_s >= FLUSH_S:
             self._flushed_s = step.t_s
             self.flush()
@@ -107,9 +144,9 @@ class Writer:
         except OSError as error:
             self.failed = self.failed or error
 
-    def _write(self, entry: Header | Line) -> None:
+    def _write(self, entry: bytes) -> None:
         try:
-            self._stream.write(self._encode(entry) + b"\n")
+            self._stream.write(entry)
         except OSError as error:
             self.failed = self.failed or error
 
@@ -129,8 +166,9 @@ def create(path: Path) -> Iterator[BinaryIO]:
 
 
 def _alike(step: Step, last: Step) -> bool:
+    now, before = step.command, last.command  # the lamp's blinking is no news
     return (
-        step.command == last.command
+        (now.buzzer, now.motor, now.tone_hz) == (before.buzzer, before.motor, before.tone_hz)
         and step.alert.state == last.alert.state
         and step.alert.fault == last.alert.fault
     )
@@ -140,12 +178,14 @@ class Recording(Struct, frozen=True):
     """Readings to replay, and what is known of their making.
 
     `steps`: (instant, reading or None) in order. `settings`: as recorded, or None
-    for a CSV. `levels`: what the run said at each step, or None for a CSV.
+    for a CSV. `levels`: what the run said at each step, or None for a CSV. `began`: where
+    the header says so.
     """
 
     steps: list[Recorded]
     settings: Settings | None = None
     levels: list[str] | None = None
+    began: Began | None = None
 
     @property
     def exact(self) -> bool:
@@ -173,11 +213,11 @@ def _read_journal(path: Path, data: bytes) -> Recording:
     if not rows:
         rows = [torn]
     try:
-        header = msgspec.json.decode(rows[0], type=Header)
+        first = msgspec.json.decode(rows[0], type=Header)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}:1: not a rearguard journal's header: {error}") from error
-    if header.schema != SCHEMA:
-        raise InputError(f"{path}:1: schema {header.schema}; this version reads {SCHEMA}")
+    if first.schema != SCHEMA:
+        raise InputError(f"{path}:1: schema {first.schema}; this version reads {SCHEMA}")
     decode = msgspec.json.Decoder(Line).decode
     steps: list[Recorded] = []
     levels: list[str] = []
@@ -190,7 +230,7 @@ def _read_journal(path: Path, data: bytes) -> Recording:
             raise InputError(f"{path}:{number}: t_s = {entry.t_s}: earlier than the line before it")
         steps.append((entry.t_s, entry.reading))
         levels.append(entry.level)
-    return Recording(steps, header.settings, levels)
+    return Recording(steps, first.settings, levels, first.began)
 
 
 def _read_csv(path: Path, text: str, settings: Settings) -> Recording:

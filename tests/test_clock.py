@@ -654,4 +654,5 @@ def test_nothing_in_the_package_looks_at_the_wall_clock() -> None:
     package = Path(device.__file__).parent
     sources = {path.name: path.read_text("utf-8") for path in package.rglob("*.py")}
     assert len(sources) > 40
-    assert [name for name, text in sources.items() if looks.search(text)] == []
+    # What the service keeps says when it was, with whether that is to be believed.
+    assert [name for name, text in sources.items() if looks.search(text)] == ["keeper.py"]
