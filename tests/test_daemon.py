@@ -166,12 +166,12 @@ class KeptRig(Rig):
         self.board.close = closing
 
 sim_run.Rig = KeptRig
-really_surround = daemon._surroundings
-def surroundings(settings, stack):
+really_surround = daemon.surroundings
+def surroundings(settings, stack, *more):
     import device.sim.rig
     device.sim.rig.Rig = KeptRig
-    return really_surround(settings, stack)
-daemon._surroundings = surroundings
+    return really_surround(settings, stack, *more)
+daemon.surroundings = surroundings
 
 def when(true, then):
     def look():
@@ -363,7 +363,7 @@ outputs.Outputs.quiet = quiet
 
 
 START_UP = {
-    "before the board is opened": "first(daemon, '_surroundings')",
+    "before the board is opened": "first(daemon, 'surroundings')",
     "before the sensor is opened": "first(sensors, 'open_sensor')",
     "while the outputs go low": "first(outputs.Outputs, '__enter__')",
     "while the dead-man is started": "first(daemon.DeadMan, '__enter__')",

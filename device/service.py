@@ -1,0 +1,119 @@
+"""What systemd gives a service: a place for the run, a place that lasts, and an ear.
+
+All of it by environment: $RUNTIME_DIRECTORY is gone with the power, $STATE_DIRECTORY stays,
+$NOTIFY_SOCKET listens. By hand there is none of them, and each thing here then does nothing.
+Nothing that is kept may cost an alert: a full or read-only card loses the note, not the walk.
+"""
+
+import contextlib
+import mmap
+import os
+import resource
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from device import low, notify
+from device.settings import Settings
+
+SPIN_S = 0.15
+"""A loop that computes for so long without a pause, at real-time priority, is ended."""
+LAST_GOOD = "last-good.json"
+PINS = "pins"
+HEADER_LINES = 28
+
+
+class Service:
+    """The places and the ear; each may be missing."""
+
+    def __init__(self, runtime: Path | None, state: Path | None, notifier: notify.Notifier) -> None:
+        self.runtime = runtime
+        self.state = state
+        self.notifier = notifier
+
+    def __bool__(self) -> bool:
+        """Whether a service manager started this."""
+        return self.runtime is not None
+
+    def note_outputs(self, device: Path, pins: Iterable[int]) -> None:
+        """For `low`: what to drive low should this process die."""
+        if self.runtime is not None:
+            with contextlib.suppress(OSError):
+                line = " ".join(map(str, (device, *pins)))
+                (self.runtime / low.NOTE).write_text(line + "\n", encoding="utf-8")
+
+    def last_good(self) -> Settings | None:
+        """The settings with which the device last worked, where they were kept."""
+        if self.state is None:
+            return None
+        try:
+            return msgspec.json.decode((self.state / LAST_GOOD).read_bytes(), type=Settings)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def keep_good(self, settings: Settings) -> None:
+        """Keep them, in a thread: the card may be slow."""
+        if self.state is not None:
+            arguments = (self.state / LAST_GOOD, msgspec.json.encode(settings))
+            threading.Thread(target=_replace, args=arguments, daemon=True).start()
+
+
+def from_environ(environ: Mapping[str, str] = os.environ) -> Service:
+    """What this process was given."""
+    runtime, state = (environ.get(name) for name in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY"))
+    return Service(
+        Path(runtime) if runtime else None,
+        Path(state) if state else None,
+        notify.from_environ(environ),
+    )
+
+
+def limit_spinning() -> None:
+    """From here on a loop that spins at real-time priority is ended, and restarted, soon."""
+    _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+    limit_us = round(SPIN_S * 1e6)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, hard))
+
+
+def mirror(folder: Path) -> Callable[[int], Callable[[float, float], None]]:
+    """Pin levels that outlive the process, as a Pi's do: a byte for each GPIO, "0" or "1".
+
+    Returns what makes a mock pin's watcher from its number.
+    """
+    path = folder / PINS
+    with path.open("a+b") as file:
+        file.write(b"0" * (HEADER_LINES - file.tell()))
+    with path.open("r+b") as file:
+        levels = mmap.mmap(file.fileno(), HEADER_LINES)
+
+    def watcher(number: int) -> Callable[[float, float], None]:
+        levels[number : number + 1] = b"0"
+
+        def show(_t_s: float, level: float) -> None:
+            levels[number : number + 1] = b"1" if level else b"0"
+
+        return show
+
+    return watcher
+
+
+def log(text: str) -> None:
+    """One line on stderr, or nothing when the log does not take it: nobody waits for a log."""
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode() + b"\n")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """All of it or nothing, also when the power goes."""
+    with contextlib.suppress(OSError):
+        if path.exists() and path.read_bytes() == content:
+            return
+        fresh = path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
