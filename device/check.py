@@ -111,7 +111,9 @@ def lines(found: Report) -> Iterator[str]:
         yield f"sensor.port     {found.port}"
     for setting, number in found.pins.items():
         yield f"{setting:15} GPIO{number}, header pin {HEADER_PINS[number]}"
-    yield f"profile         {found.profile}"
+    own_s = settings.alert.reaction_s
+    own = "" if own_s is None else f", and the wearer's own {own_s:g} s to stop"
+    yield f"profile         {found.profile}{own}"
     yield ""
     yield "walking at   WARNING at        DANGER at         needed to stop"
     for row in found.speeds:
@@ -162,7 +164,9 @@ def _row(settings: Settings, speed_mps: float, slower_s: float) -> Row:
         )
         for limit in (warning, danger)
     )
-    needed_m = round(profiles.needed_m(settings.alert.profile, speed_mps, slower_s), 3)
+    alert = settings.alert
+    needed_m = profiles.needed_m(alert.profile, speed_mps, slower_s, alert.reaction_s)
+    needed_m = round(needed_m, 3)
     return Row(
         speed_mps,
         warning_m,
@@ -192,11 +196,12 @@ def _speed_known_s(pace: Pace) -> float:
 def _protected_mps(settings: Settings, slower_s: float) -> float:
     """The fastest walk for which WARNING is in time: as far as its rules, or the sensor, reach."""
     _, warning, _, _ = profiles.thresholds(settings.alert)
-    need = profiles.NEEDS[settings.alert.profile]
+    alert = settings.alert
+    need = profiles.need(alert.profile, alert.reaction_s)
     reach_m = settings.sensor.max_range_m
     if warning.ttc_s < need.system_s + slower_s + need.human_s:
         reach_m = min(reach_m, warning.distance_m)
-    most_mps = profiles.protected_mps(settings.alert.profile, reach_m, slower_s)
+    most_mps = profiles.protected_mps(alert.profile, reach_m, slower_s, alert.reaction_s)
     if _later_s(settings) <= 0.0:
         return most_mps
     for step in range(1, math.floor(most_mps / STEP_MPS) + 1):

@@ -63,7 +63,7 @@ class Judge:
     def __init__(self, rig: Rig, settings: Settings, seed: int) -> None:
         """Judges by the wearer's profile in `settings`."""
         self._rig = rig
-        self._profile = settings.alert.profile
+        self._alert = settings.alert
         self._last: Step | None = None
         self._dead_since_s: float | None = None
         self._mended_s: float | None = None
@@ -143,11 +143,9 @@ class Judge:
     def _onset(self, t_s: float) -> Onset:
         gap_m = self._rig.world.gap_m(t_s)
         speed_mps = self._rig.world.walker.place(t_s)[1]
-        return Onset(
-            t_s,
-            None if gap_m is None else round(gap_m, 3),
-            round(profiles.needed_m(self._profile, max(0.0, speed_mps)), 3),
-        )
+        alert, speed_mps = self._alert, max(0.0, speed_mps)
+        needed_m = profiles.needed_m(alert.profile, speed_mps, reaction_s=alert.reaction_s)
+        return Onset(t_s, None if gap_m is None else round(gap_m, 3), round(needed_m, 3))
 
     def _verdict(self) -> tuple[bool, str]:
         """(good, one sentence)."""
