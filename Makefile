@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-lines check evaluate fuzz format lock bench clean
+.PHONY: run test test-lines test-service deb check evaluate fuzz format lock bench clean
 
 run: $(READY)
 	$(BIN)/rearguard simulate wall
@@ -24,6 +24,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs
+	$(BIN)/python debian/metadata.py --check
 
 # The scenario suite against its gates, for every profile: minutes, not seconds.
 evaluate: $(READY)
@@ -51,6 +52,14 @@ bench: $(READY)
 test-lines: $(READY)
 	$(BIN)/python -m lines
 
+# The package in Debian 12 and 13 with their real systemd: see service/README.md. Needs root.
+test-service: $(READY)
+	$(BIN)/python -m service
+
+# dist/rearguard_VERSION_all.deb, for Raspberry Pi OS.
+deb:
+	packages/deb.sh
+
 # Writes names, versions and hashes, and no addresses.
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
     --python-version 3.11
@@ -59,6 +68,7 @@ lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
 	$(BIN)/uv pip compile $(LOCK) --group lines --output-file requirements/lines.txt
+	$(BIN)/uv pip compile $(LOCK) packages/local.in --output-file packages/local.txt
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

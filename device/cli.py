@@ -11,7 +11,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -19,8 +19,13 @@ from device import __version__, config
 from device.errors import InputError, RearguardError
 
 if TYPE_CHECKING:
+    from random import Random
+
+    from device.clock import Clock
     from device.core.pipeline import Step
     from device.journal import Recording, Writer
+    from device.pins import Board
+    from device.ports import OpenPort
     from device.settings import Settings
     from device.sim.run import Walk
 
@@ -63,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _deafen(sys.stdout)
         return GOOD
     except KeyboardInterrupt:
+        if getattr(options, "judges", False):
+            say("rearguard: stopped; nothing was judged")
+            return NOT_GOOD
         say("rearguard: stopped")
         return GOOD
     except Exception as error:
@@ -155,16 +163,63 @@ def _parser() -> Parser:
         "--parts", action="store_true", help="also walk the suite with every other sensor"
     )
     evaluate.add_argument("--report", metavar="FILE", type=Path, help="an HTML page with pictures")
-    evaluate.set_defaults(verb=_evaluate)
+    evaluate.set_defaults(verb=_evaluate, judges=True)
 
     check = verbs.add_parser("check", help="configuration, pins, and what the wearer gets")
     check.set_defaults(verb=_check)
 
-    for verb in (run, quiet, simulate, replay, evaluate, check):
+    about = _verbs_about_the_device(verbs)
+    for verb in (run, quiet, simulate, replay, evaluate, check, *about):
         verb.add_argument("--config", metavar="FILE", help="configuration file")
     for verb in (simulate, replay, evaluate, check):
         verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser
+
+
+def _verbs_about_the_device(verbs: Any) -> list[Parser]:
+    """Those for the one who has it on the table; returns the ones that take a configuration."""
+    status = verbs.add_parser("status", help="what the running device sees and says")
+    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--follow", action="store_true", help="go on telling, until Ctrl-C")
+    status.add_argument("--socket", metavar="FILE", type=Path, help="where it listens")
+    status.set_defaults(verb=_status)
+
+    selftest = verbs.add_parser("selftest", help="buzzer, motor and sensor, one after the other")
+    selftest.add_argument(
+        "--ask",
+        action=argparse.BooleanOptionalAction,
+        help="ask what was felt (where there is a terminal)",
+    )
+    selftest.set_defaults(verb=_selftest, judges=True)
+
+    calibrate = verbs.add_parser("calibrate", help="buzz, stop, three times: your own reaction")
+    calibrate.add_argument(
+        "--write", action="store_true", help="write the result into the configuration file"
+    )
+    calibrate.set_defaults(verb=_calibrate, judges=True)
+
+    doctor = verbs.add_parser("doctor", help="what is wrong with this Pi, and the remedy")
+    doctor.set_defaults(verb=_doctor)
+
+    setup = verbs.add_parser("setup", help="the Pi's boot configuration: what would be changed")
+    setup.add_argument(
+        "--strict-gpio", action="store_true", help="let go of the pins when a program dies"
+    )
+    setup.add_argument("--serial", action="store_true", help="the serial port, without a console")
+    setup.add_argument(
+        "--shutdown-button",
+        metavar="PIN",
+        nargs="?",
+        const=3,
+        type=_whole,
+        help="a button of the kernel's own to shut down (GPIO 3, which also wakes the Pi)",
+    )
+    setup.add_argument("--write", action="store_true", help="change it; needs root")
+    setup.set_defaults(verb=_setup)
+
+    for verb in (selftest, calibrate, doctor):
+        verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return [selftest, calibrate, doctor, setup]
 
 
 def _whole(text: str) -> int:
@@ -192,9 +247,13 @@ def _seconds(text: str) -> float:
 
 def _run(options: argparse.Namespace) -> int:
     from device import daemon
+    from device.check import source_name
 
-    settings, _ = _settings(options)
-    return daemon.run(settings, options.journal, say)
+    def read() -> "tuple[Settings, str]":
+        settings, path = _settings(options)
+        return settings, source_name(path)
+
+    return daemon.run(read, options.journal, say)
 
 
 def _quiet(options: argparse.Namespace) -> int:
@@ -292,7 +351,9 @@ def _replay(options: argparse.Namespace) -> int:
         raise InputError("--onsets decides nothing that a journal could hold; leave --journal out")
     if options.onsets:
         return _onsets(options, recording, settings)
-    recorded_as = recording.settings is not None and options.config is None
+    # A part of a longer walk began amid what the part before it knew: its levels may differ.
+    whole = recording.began is None or recording.began.part == 0
+    recorded_as = recording.settings is not None and options.config is None and whole
     if recording.settings is not None and options.config is None:
         settings = recording.settings
     account = replay.Account(recording.levels if recorded_as else None)
@@ -346,9 +407,6 @@ def _evaluate(options: argparse.Namespace) -> int:
             report=options.report,
             every_part=options.parts,
         )
-    except KeyboardInterrupt:
-        say("rearguard: stopped; nothing was judged")
-        return NOT_GOOD
     finally:
         signal.signal(signal.SIGTERM, before)
     return GOOD if good else NOT_GOOD
@@ -363,13 +421,92 @@ def _check(options: argparse.Namespace) -> int:
 
         scenario.load(settings.simulation.scenario)  # `run` would refuse it, so say it here
     found = check.report(settings, check.source_name(path))
-    if options.json:
+    _print(found, check.lines(found), options.json)
+    return GOOD if found.good else NOT_GOOD
+
+
+def _status(options: argparse.Namespace) -> int:
+    from device import status
+
+    return status.show(options.socket or status.PATH, options.follow, options.json, sys.stdout, say)
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from device import selftest
+
+    settings, _ = _settings(options)
+    asks = selftest.can_ask() and not options.json if options.ask is None else options.ask
+    with _surroundings(settings) as around:
+        found = selftest.run(settings, *around, selftest.asked if asks else None, say)
+    _print(found, selftest.lines(found), options.json)
+    return GOOD if found.good else NOT_GOOD
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from device import calibrate, selftest
+
+    settings, path = _settings(options)
+    if options.write:
+        calibrate.may_write(path)
+    with _surroundings(settings) as around:
+        found = calibrate.run(settings, *around, say)
+    asks = not options.json and selftest.can_ask()
+    if not options.json:
+        print("\n".join(calibrate.lines(found)))
+    found, written = calibrate.kept(found, path, options.write, selftest.asked if asks else None)
+    _print(found, [written], options.json)
+    return GOOD if found.reaction_s is not None else NOT_GOOD
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from device import doctor
+
+    path = config.find_file(options.config)
+    settings: Settings | RearguardError
+    try:
+        settings = config.load(path)
+    except RearguardError as error:
+        settings = error
+    found = doctor.examine(settings, path)
+    good = doctor.good(found)
+    _print({"good": good, "findings": found}, doctor.lines(found), options.json)
+    return GOOD if good else NOT_GOOD
+
+
+def _setup(options: argparse.Namespace) -> int:
+    from device import boot
+
+    settings, _ = _settings(options)
+    wanted = boot.Wanted(
+        strict_gpio=options.strict_gpio,
+        serial=options.serial,
+        shutdown_button=options.shutdown_button,
+    )
+    made = boot.plan(settings, wanted)
+    for line in (boot.write if options.write else boot.lines)(made):
+        show(line)
+    return GOOD
+
+
+def _print(found: object, lines: Iterable[str], as_json: bool) -> None:
+    """A finding, for a program or for a person."""
+    if as_json:
         import msgspec
 
         print(msgspec.json.encode(found).decode())
     else:
-        print("\n".join(check.lines(found)))
-    return GOOD if found.good else NOT_GOOD
+        print("\n".join(lines))
+
+
+@contextlib.contextmanager
+def _surroundings(settings: "Settings") -> "Iterator[tuple[Clock, Board, Random, OpenPort]]":
+    """Clock, board, chance and ports, as `run` has them."""
+    from device import daemon
+
+    with contextlib.ExitStack() as stack:
+        around = daemon.surroundings(settings, stack)
+        stack.callback(around[1].close)
+        yield around
 
 
 def _settings(options: argparse.Namespace) -> tuple["Settings", Path | None]:

@@ -13,8 +13,13 @@ from pathlib import Path
 from device import cli
 
 ROOT = Path(__file__).parent.parent
-VERBS = ("run", "quiet", "simulate", "replay", "evaluate", "check")
-PATH = re.compile(r"`((?:device|tests|config|docs|benchmarks|lines|fuzz|systemd)/[\w./-]+)`")
+VERBS = (
+    "run", "quiet", "simulate", "replay", "evaluate", "check",
+    "status", "selftest", "calibrate", "doctor", "setup",
+)  # fmt: skip
+PATH = re.compile(
+    r"`((?:device|tests|config|docs|benchmarks|lines|fuzz|systemd|service|debian|packages)/[\w./-]+)`"
+)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([\w-]+))?\)|\]\(#([\w-]+)\)")
 SHOWN = re.compile(r"^(?:\$ )?(?:\S*/)?rearguard ([a-z]+)", re.MULTILINE)
 REGISTRY = re.compile(
