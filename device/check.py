@@ -223,4 +223,8 @@ def _pins(settings: Settings) -> dict[str, int]:
         pins["buzzer"] = settings.buzzer.pin
     if settings.motor.enabled:
         pins["motor"] = settings.motor.pin
+    if settings.button.enabled:
+        pins["button"] = settings.button.pin
+    if settings.led.enabled:
+        pins["led"] = settings.led.pin
     return pins

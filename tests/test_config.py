@@ -318,8 +318,8 @@ def test_text_must_be_text() -> None:
         ),
         (
             {"zzz": 1},
-            "zzz: unknown table; known here: alert, button, buzzer, gpio, journal, led, motor, sensor,"
-            " simulation",
+            "zzz: unknown table; known here: alert, button, buzzer, gpio, journal, led, motor,"
+            " sensor, simulation",
         ),
         ({"sensor": 3}, "sensor = 3: must be a table, written [sensor]"),
         ({"sensor": [{}]}, "sensor = [{}]: must be a table, written [sensor]"),

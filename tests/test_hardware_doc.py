@@ -9,7 +9,9 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 
 from device import check, config, profiles, sensors
+from device.core.alert import DeviceFault
 from device.core.health import SensorFault
+from device.core.signals import Lamp
 from device.settings import SensorSettings, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +23,8 @@ SIGNALS = {
     "Echo": ("sensor.echo_pin", "in"),
     "Buzzer": ("buzzer.pin", "out"),
     "Motor": ("motor.pin", "out"),
+    "Button (if fitted)": ("button.pin", "in"),
+    "LED (if fitted)": ("led.pin", "out"),
 }
 SERIAL_LINES = {"Pi's TX": "out", "Pi's RX": "in"}
 SUPPLIES = {"5 V": "5V", "3.3 V": "3V3", "GND": "GND"}
@@ -231,6 +235,36 @@ def test_the_mode_resistors_are_those_of_the_preset() -> None:
     assert asked["Setting"] == "request = true"
 
 
+def test_the_lamps_codes_are_those_of_the_player() -> None:
+    said = {row["LED"]: row["what it says"] for row in table("LED", "what it says")}
+    blinks = {
+        "quick, even blinking, 100 ms on and off": Lamp.STARTING,
+        "a flash every 2 s": Lamp.WATCHING,
+        "a double flash every 2 s": Lamp.MUTED,
+        "on": Lamp.NEAR,
+        "slow, even blinking, 500 ms on and off": Lamp.FAULT,
+    }
+    assert set(said) == {*blinks, "dark"}
+    assert set(blinks.values()) == set(Lamp)
+    for words, lamp in blinks.items():
+        pulses = lamp.value.again
+        if evenly := re.search(r"(\d+) ms on and off", words):
+            assert pulses == ((int(evenly[1]),) * 2,)
+        elif every := re.search(r"every (\d) s", words):
+            assert sum(map(sum, pulses)) == 1000 * int(every[1])
+            assert len(pulses) == (2 if "double" in words else 1)
+        else:
+            assert all(off == 0 for _, off in pulses)
+
+
+def test_what_the_button_does_takes_as_long_as_the_settings_say() -> None:
+    told = chapter("### Button and LED, if you want them")
+    button = Settings().button
+    assert f"Held for {button.hold_s:g} s (`button.hold_s`)" in told
+    assert button.mute_s == 600.0
+    assert "for ten minutes at most (`button.mute_s`)" in told
+
+
 def test_faults_are_called_what_the_device_calls_them() -> None:
     heard = [row["What you hear or feel"] for row in table("What you hear or feel", "Likely cause")]
     named = {
@@ -239,7 +273,8 @@ def test_faults_are_called_what_the_device_calls_them() -> None:
         for name in re.findall(r"`([a-z-]+)(?:`|$)", cell.partition(" (")[0])
         if cell.startswith("Fault signal")
     }
-    assert named <= set(SensorFault)
+    assert named <= set(SensorFault) | set(DeviceFault)
+    assert DeviceFault.CRASH_LOOP in named
     assert named >= {
         SensorFault.NEVER_ANSWERED,
         SensorFault.STOPPED_ANSWERING,

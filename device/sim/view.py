@@ -113,8 +113,9 @@ class LiveView:
         gap_m = world.gap_m(t_s)
         speed_mps = world.walker.place(t_s)[1]
         alert = self._walk.settings.alert
-        speed_mps = max(0.0, speed_mps)
-        needed_m = profiles.needed_m(alert.profile, speed_mps, reaction_s=alert.reaction_s)
+        needed_m = profiles.needed_m(
+            alert.profile, max(0.0, speed_mps), reaction_s=alert.reaction_s
+        )
         cells = [" "] * width
         for i in range(round(min(needed_m, RANGE_M) / RANGE_M * (width - 4))):
             cells[3 + i] = "·"
