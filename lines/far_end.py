@@ -36,8 +36,8 @@ NOISE_M = 0.001
 PINS = Settings()
 WATCHED = {PINS.buzzer.pin: "buzzer", PINS.motor.pin: "motor"}
 NO_HURRY_S = 3600.0
-PRIORITY = 10
-"""Above every program, below the kernel's threads that hand edges on."""
+PRIORITY = 20
+"""Above every program, the service's at 10 too; below the kernel's threads that hand edges on."""
 AIM_S = 200e-6
 """This close to an edge of the echo nothing else is looked at; a real part has no more to do."""
 

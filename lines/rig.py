@@ -149,12 +149,12 @@ class Daemon:
             return [msgspec.json.decode(line) for line in file][1:]
 
 
-def until(true: Callable[[], Any], within_s: float) -> None:
-    """Wait for `true()`. Fails after `within_s`."""
+def until(true: Callable[[], Any], within_s: float, look_s: float = LOOK_S) -> None:
+    """Wait for `true()`, asked each `look_s`. Fails after `within_s`."""
     end_s = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end_s, f"waited {within_s} s in vain"
-        time.sleep(LOOK_S)
+        time.sleep(look_s)
 
 
 def outputs_low() -> bool:
