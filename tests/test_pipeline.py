@@ -1,9 +1,11 @@
 """The pipeline: readings to commands at one instant, and the promises it makes."""
 
+import random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.core.alert import State
+from device.core.alert import DeviceFault, State
 from device.core.health import SensorFault
 from device.core.pipeline import Pipeline, Step
 from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
@@ -136,3 +138,23 @@ def test_silence_of_a_year_is_a_fault_and_is_judged_at_once() -> None:
         step = pipeline.step(t_s, None)
         assert step.alert.fault is not None
         assert step.alert.level != "clear"
+
+
+def test_a_touch_that_nonsense_told_of_is_forgotten_with_it() -> None:
+    """Else a part that spoke nonsense would leave the wearer at STOP in an open field."""
+    rng = random.Random(1)
+    touch = [0.05 + rng.gauss(0.0, 0.001) for _ in range(60)]
+    nonsense = [rng.uniform(0.02, 4.0) for _ in range(60)]
+    left = {}
+    for name, then in (("touched", touch), ("nonsense", nonsense)):
+        pipeline = Pipeline(Settings())
+        faults: set[SensorFault | DeviceFault | None] = set()
+        t_s = 0.0
+        for distance_m in (*touch, *then):
+            t_s = round(t_s + PERIOD_S, 6)
+            faults.add(pipeline.step(t_s, build("echo", t_s, distance_m)).alert.fault)
+        for _ in range(200):
+            t_s = round(t_s + PERIOD_S, 6)
+            last = pipeline.step(t_s, Nothing(t_s))
+        left[name] = (SensorFault.GARBAGE in faults, last.alert.state)
+    assert left == {"touched": (False, State.AGAINST), "nonsense": (True, State.CLEAR)}
