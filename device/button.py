@@ -58,7 +58,12 @@ class Presses:
             else:
                 was_armed, self._armed = self._armed, True
                 return Press.SHORT if was_armed and self._down_since_s < math.inf else None
-        if self._down and self._armed and now_s >= self._down_since_s + self._hold_s - 1e-6:
+        if (
+            self._down
+            and down
+            and self._armed
+            and now_s >= self._down_since_s + self._hold_s - 1e-6
+        ):
             self._armed = False
             self._down_since_s = math.inf
             return Press.LONG
@@ -70,6 +75,7 @@ class Button:
 
     def __init__(self, board: Board, settings: ButtonSettings, clock: Clock) -> None:
         """Claim the pin and pull it up. Raises HardwareError."""
+        self._hold_s = settings.hold_s
         self._presses = Presses(settings.hold_s)
         self._clock = clock
         self._rang = True
@@ -97,6 +103,7 @@ class Button:
         try:
             down = not self._pin.state
         except Exception:  # noqa: BLE001 - a broken button must not end a walk
+            self._presses = Presses(self._hold_s)  # whatever was begun is not gone on with
             return None
         return self._presses.see(now_s, down)
 

@@ -169,7 +169,7 @@ class Run:
                     if before is None:
                         raise
                     self._say(f"{error}; the settings from before are in use")
-                    plan, before = replace(before, kept=str(error)), None
+                    plan, before = replace(before, kept=str(error), start=FIRST), None
                     continue
                 if after is None:
                     break
@@ -206,19 +206,22 @@ class Run:
     def _one_walk(self, plan: Plan, patiently: bool) -> Plan | None:
         """Walk; returns what the next walk is to begin with, or None at the end."""
         with contextlib.ExitStack() as stack:
-            walk = self._walk = self._begin(stack, plan, patiently)
+            walk = self._begin(stack, plan, patiently)
+            if walk is None:
+                return None
+            self._walk = walk
             while True:
                 walk.go(self._stopper)
                 if self._stopper.asked or walk.device.dismissed:
                     break
                 self._stopper.reload = False
                 self._service.notifier.reloading()
+                service.limit_spinning(service.RELOAD_S)
                 after = self._reread(walk.plan)
                 if after.settings != walk.plan.settings or walk.plan.start.fault is not None:
-                    self._service.notifier.alive()  # closing and opening is no cycle, but short
+                    self._service.notifier.alive()  # closing is no cycle, but short
                     return after
-                walk.plan = after
-                self._service.notifier.ready()
+                walk.goes_on(after)
         walk.account()
         return None
 
@@ -232,16 +235,19 @@ class Run:
         self._say(f"reload: {source}")
         return Plan(settings, source)
 
-    def _begin(self, stack: contextlib.ExitStack, plan: Plan, patiently: bool) -> "Walk":
-        """A walk with everything open. Raises InputError or HardwareError."""
+    def _begin(self, stack: contextlib.ExitStack, plan: Plan, patiently: bool) -> "Walk | None":
+        """A walk with everything open; None if told to stop before. Raises RearguardError."""
         patience_s = OPEN_FOR_S if self._service and patiently else 0.0
         deadline_s = time.monotonic() + patience_s
         while True:
+            self._service.notifier.alive()  # nor is opening; it is bounded by the deadline
             with contextlib.ExitStack() as attempt:
                 try:
                     walk = Walk(self._service, plan, self._journal_path, attempt, self._say)
                 except HardwareError:
-                    if time.monotonic() >= deadline_s or self._stopper.asked:
+                    if self._stopper.asked and self._service:
+                        return None
+                    if time.monotonic() >= deadline_s:
                         raise
                 else:
                     stack.push(attempt.pop_all())
@@ -277,23 +283,24 @@ class Walk:
         if stream is not None:
             self._writer = journal.Writer(stream, settings)
             stack.callback(self._writer.flush)  # after the outputs went low: a slow disk may block
-        self._keeper = None
-        if given.state is not None and settings.journal.enabled and stream is None:
-            most_bytes = settings.journal.most_mb * 2**20
-            folder = given.state / "journals"
-            self._keeper = Keeper(folder, settings, most_bytes, begin(clock.now()))
-            stack.callback(self._keeper.close)
+        self._keeper: Keeper | None = None
+        stack.callback(self._close_keeper)  # likewise
         open_sensor = (lambda driver, parts: Patient(driver, parts, say)) if given else None
         self.device = stack.enter_context(
             loop.assemble(settings, clock, board, rng, open_port, plan.start, open_sensor)
         )
         stack.enter_context(DeadMan(self.device.outputs))
+        if given.state is not None and settings.journal.enabled and stream is None:
+            most_bytes = settings.journal.most_mb * 2**20
+            folder = given.state / "journals"
+            self._keeper = Keeper(folder, settings, most_bytes, begin(clock.now()))
         self._ticker = self.device.ticker()
         self.meter = status.Meter()
         observers: list[loop.Observer] = [Reporter(say), self.meter]
         observers += [kept for kept in (self._writer, self._keeper) if kept is not None]
+        self._attendance = Attendance(self, given)
         if given:
-            observers.append(Attendance(self, given))
+            observers.append(self._attendance)
         self._observe = loop.fan_out(observers)
         self._say_hello(board)
 
@@ -301,9 +308,16 @@ class Walk:
         """Until `stopper` is asked for something, or the wearer ends it."""
         if self._service:
             service.limit_spinning()
+        stats = self._ticker.stats
         self._ticker = self.device.ticker()
+        self._ticker.stats = stats
         stopper.tell(self._ticker.stop)
         self.device.run(self._ticker, self._observe)
+
+    def goes_on(self, plan: Plan) -> None:
+        """There was nothing to reload; `plan` says why."""
+        self.plan = plan
+        self._attendance.confirm()
 
     def snapshot(self) -> status.Snapshot:
         """How it goes."""
@@ -341,6 +355,10 @@ class Walk:
             why = self._writer.failed.strerror
             say(f"{self._journal_path}: journal ended early: {why}; free space or move it")
 
+    def _close_keeper(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+
     def _say_hello(self, board: Board) -> None:
         settings, say = self.plan.settings, self._say
         chosen = f" ({type(board).__name__})" if settings.gpio.factory == "auto" else ""
@@ -361,15 +379,20 @@ class Attendance:
         self._alive_s = self._told_s = -1.0
         self._said = ""
 
+    def confirm(self) -> None:
+        """Ready again; if the sensor has not answered yet, it is said when it has."""
+        if self._ready:
+            self._service.notifier.ready()
+
     def __call__(self, step: Step) -> None:
         """A cycle was finished."""
         notifier, t_s, alert = self._service.notifier, step.t_s, step.alert
         if not self._ready and (alert.fault is not None or _answered(step.reading)):
-            self._ready = True
-            notifier.ready()
-        if not self._good and alert.proven and self._walk.plan.kept is None:
+            self._ready = notifier.ready()
+        plan = self._walk.plan
+        if not self._good and alert.proven and plan.kept is None and not plan.safe:
             self._good = True
-            self._service.keep_good(self._walk.plan.settings)
+            self._service.keep_good(plan.settings)
         each_s = notifier.alive_each_s
         if each_s is not None and t_s - self._alive_s >= each_s:
             self._alive_s = t_s
@@ -510,9 +533,10 @@ def surroundings(
     rig = Rig(world, settings, settings.simulation.seed, paced, terminal=True)
     stack.callback(rig.close)
     if given.runtime is not None:
-        watcher = service.mirror(given.runtime)
-        for pin in pins:
-            rig.board.line(pin).watch(watcher(pin))
+        with contextlib.suppress(OSError):
+            watcher = service.mirror(given.runtime)
+            for pin in pins:
+                rig.board.line(pin).watch(watcher(pin))
         given.note_outputs(given.runtime / service.PINS, pins)
     return paced, rig.board, rig.device_rng, rig.open_port
 

@@ -23,33 +23,32 @@ attributes (an output begins low), number of lines, size of the event buffer, th
 _OUTPUT = 1 << 3
 
 
-def drive_low(device: str, pins: list[int]) -> None:
-    """Each of `pins` of `device`, whatever becomes of the others."""
+def drive_low(device: str, pin: int) -> None:
+    """One pin of `device`."""
     fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-    for pin in pins:
-        try:
-            if os.path.isfile(device):  # noqa: PTH113 - pathlib takes longer to import than this to run
-                os.pwrite(fd, b"0", pin)
-            else:
-                request = bytearray(_LINE_REQUEST.pack(pin, b"rearguard-low", _OUTPUT, 1, 0, 0))
-                fcntl.ioctl(fd, _GET_LINE, request)
-        except OSError as error:
-            print(f"GPIO{pin} of {device}: {error.strerror}", file=sys.stderr)
+    if os.path.isfile(device):  # noqa: PTH113 - pathlib takes longer to import than this to run
+        if 0 <= pin < os.fstat(fd).st_size:
+            os.pwrite(fd, b"0", pin)
+    else:
+        request = bytearray(_LINE_REQUEST.pack(pin, b"rearguard-low", _OUTPUT, 1, 0, 0))
+        fcntl.ioctl(fd, _GET_LINE, request)
 
 
 def main() -> None:
-    """Do as the note says; without one there is nothing to do."""
+    """Do as the note says, whatever becomes of each pin; without one there is nothing to do."""
     try:
-        with open(os.environ.get("RUNTIME_DIRECTORY", ".") + "/" + NOTE) as note:  # noqa: PTH123
+        place = os.environ.get("RUNTIME_DIRECTORY", ".") + "/" + NOTE
+        with open(place, errors="replace") as note:  # noqa: PTH123 - as above
             lines = note.read().splitlines()
     except OSError:
         return
     for line in lines:
-        device, *pins = line.split()
-        try:
-            drive_low(device, [int(pin) for pin in pins])
-        except (OSError, ValueError) as error:
-            print(f"{line}: {error}", file=sys.stderr)
+        device, *pins = line.split() or [""]
+        for pin in pins:
+            try:
+                drive_low(device, int(pin))
+            except (OSError, ValueError, OverflowError, struct.error) as error:
+                print(f"GPIO{pin} of {device}: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

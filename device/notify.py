@@ -29,9 +29,14 @@ class Notifier:
             with contextlib.suppress(OSError):
                 self._socket.connect(path)
 
-    def ready(self) -> None:
-        """The service has started, or has done reloading."""
-        self._send("READY=1")
+    @property
+    def listened_to(self) -> bool:
+        """Whether there is a service manager."""
+        return self._socket is not None
+
+    def ready(self) -> bool:
+        """The service has started, or has done reloading; whether that was taken."""
+        return self._send("READY=1")
 
     def reloading(self) -> None:
         """The settings are being read again; `ready` ends it."""
@@ -56,10 +61,14 @@ class Notifier:
             self._socket.close()
             self._socket = None
 
-    def _send(self, message: str) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):  # full, or nobody there
-                self._socket.send(message.encode())
+    def _send(self, message: str) -> bool:
+        if self._socket is None:
+            return True
+        try:
+            self._socket.send(message.encode())
+        except OSError:  # full, or nobody there
+            return False
+        return True
 
 
 def from_environ(environ: Mapping[str, str] = os.environ) -> Notifier:

@@ -15,11 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from device import low, notify
+from device import config, low, notify
+from device.errors import ConfigError
 from device.settings import Settings
 
 SPIN_S = 0.15
 """A loop that computes for so long without a pause, at real-time priority, is ended."""
+RELOAD_S = 4.0
+"""Reading settings and opening with them computes for longer, on a small Pi."""
 LAST_GOOD = "last-good.json"
 PINS = "pins"
 HEADER_LINES = 28
@@ -35,7 +38,7 @@ class Service:
 
     def __bool__(self) -> bool:
         """Whether a service manager started this."""
-        return self.runtime is not None
+        return self.runtime is not None or self.notifier.listened_to
 
     def note_outputs(self, device: Path, pins: Iterable[int]) -> None:
         """For `low`: what to drive low should this process die."""
@@ -48,10 +51,13 @@ class Service:
         """The settings with which the device last worked, where they were kept."""
         if self.state is None:
             return None
+        path = self.state / LAST_GOOD
         try:
-            return msgspec.json.decode((self.state / LAST_GOOD).read_bytes(), type=Settings)
-        except (OSError, msgspec.MsgspecError):
+            settings = msgspec.json.decode(path.read_bytes(), type=Settings)
+            config.judge(settings, str(path))
+        except (OSError, msgspec.MsgspecError, RecursionError, ConfigError):
             return None
+        return settings
 
     def keep_good(self, settings: Settings) -> None:
         """Keep them, in a thread: the card may be slow."""
@@ -70,10 +76,10 @@ def from_environ(environ: Mapping[str, str] = os.environ) -> Service:
     )
 
 
-def limit_spinning() -> None:
-    """From here on a loop that spins at real-time priority is ended, and restarted, soon."""
+def limit_spinning(for_s: float = SPIN_S) -> None:
+    """From here on what spins for `for_s` at real-time priority is ended, and restarted."""
     _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
-    limit_us = round(SPIN_S * 1e6)
+    limit_us = round(for_s * 1e6)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, hard))
 

@@ -49,9 +49,9 @@ def begin(folder: Path | None) -> Beginning:
     beginning = Beginning()
     try:
         last = msgspec.json.decode((folder / NOTE).read_bytes(), type=Note)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError):
         beginning = Beginning(restarted=True)
     else:
         quick = now_s - last.began_s < QUICK_S

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import config, physics, profiles
+from device import config, physics, profiles, sensors
 from device.errors import ConfigError
 from device.settings import Settings
 from tests.conftest import Ran
@@ -639,3 +639,100 @@ def test_a_variable_that_names_no_file_is_an_error(
     ran = rearguard("check")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith(f"rearguard: {tmp_path / 'absent.toml'}: ")
+
+
+# ------------------------------------------------------------------ button and lamp
+
+
+@pytest.mark.parametrize("extra", ["button", "led"])
+@pytest.mark.parametrize("pin", [14, 15])
+def test_a_button_or_a_lamp_on_the_serial_port_is_refused(extra: str, pin: int) -> None:
+    tables = {extra: {"enabled": True, "pin": pin}}
+    assert refusal(tables).startswith(f"{extra}.pin = {pin}: GPIO 14 and 15 are the serial port")
+    config.parse({extra: {"pin": pin}}, SOURCE)
+
+
+@pytest.mark.parametrize("extra", ["button", "led"])
+@pytest.mark.parametrize("other", ["sensor.trigger_pin", "sensor.echo_pin", "buzzer.pin"])
+def test_a_button_or_a_lamp_needs_a_pin_of_its_own(extra: str, other: str) -> None:
+    pin = KNOBS[other].default
+    tables = {extra: {"enabled": True, "pin": pin}}
+    assert refusal(tables) == (
+        f"{extra}.pin = {pin}: {other} has that pin already; give each its own"
+    )
+    config.parse({extra: {"pin": pin}}, SOURCE)
+
+
+def test_button_and_lamp_cannot_share_a_pin() -> None:
+    said = refusal(raw(button__enabled=True, led__enabled=True, led__pin=3))
+    assert said == "led.pin = 3: button.pin has that pin already; give each its own"
+
+
+def test_a_button_may_have_the_pins_that_are_pulled_up_at_boot() -> None:
+    for pin in range(2, 9):
+        assert config.parse(raw(button__enabled=True, button__pin=pin), SOURCE).button.pin == pin
+
+
+def test_a_mute_can_be_asked_for_up_to_ten_minutes_and_no_longer() -> None:
+    assert BOUNDS["button.mute_s"].high == 600.0
+
+
+# ------------------------------------------------------------------ safe settings
+
+PARTS = [(driver, model) for driver in sensors.names() for model in sensors.models(driver)]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_safe_settings_of_every_shipped_file_are_good(path: Path) -> None:
+    settings = config.load(path)
+    safe = config.safe(settings)
+    config.judge(safe, SOURCE)
+    assert config.safe(safe) == safe
+
+
+@pytest.mark.parametrize(("driver", "model"), PARTS)
+@pytest.mark.parametrize("profile", profiles.THRESHOLDS)
+def test_safe_settings_are_good_whatever_is_fitted_and_whoever_wears_it(
+    driver: str, model: str, profile: str
+) -> None:
+    tables = raw(sensor__driver=driver, sensor__model=model, alert__profile=profile)
+    try:
+        settings = config.parse(tables, SOURCE)
+    except ConfigError:
+        return  # not a pair that could be in use
+    config.judge(config.safe(settings), SOURCE)
+
+
+def test_safe_settings_keep_what_is_soldered_and_leave_out_what_was_tuned() -> None:
+    wiring = raw(
+        gpio__factory="mock",
+        sensor__trigger_pin=5,
+        sensor__echo_pin=6,
+        alert__profile="rehab",
+        buzzer__pin=20,
+        buzzer__kind="passive",
+        motor__pin=21,
+        simulation__scenario="standing",
+    )
+    tuning = raw(
+        sensor__temperature_c=30.0,
+        sensor__max_range_m=3.0,
+        alert__caution_m=2.0,
+        alert__hush_s=60.0,
+        alert__release_pings=20,
+        buzzer__tone_hz=900,
+        motor__strength=0.2,
+        motor__overdrive_s=0.0,
+        button__enabled=True,
+        led__enabled=True,
+    )
+    tuned = {table: wiring.get(table, {}) | tuning.get(table, {}) for table in wiring | tuning}
+    safe = config.safe(config.parse(tuned, SOURCE))
+    expected = config.parse(wiring | {"journal": {"enabled": False}}, SOURCE)
+    assert safe == expected
+
+
+@pytest.mark.parametrize("off", ["buzzer", "motor"])
+def test_safe_settings_do_not_drive_what_is_not_fitted(off: str) -> None:
+    safe = config.safe(config.parse({off: {"enabled": False}}, SOURCE))
+    assert not getattr(safe, off).enabled

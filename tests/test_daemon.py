@@ -533,7 +533,7 @@ def test_it_goes_on_warning_when_nobody_reads_what_it_says(site: Site) -> None:
     with rearguard("run", "--config", site.config, stderr=write_end) as process:
         os.close(write_end)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.popen.wait(timeout=1.2)
+            process.popen.wait(timeout=2.5)
         process.send(signal.SIGTERM)
         assert process.end().status == 0
 

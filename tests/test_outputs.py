@@ -16,7 +16,7 @@ from device.core.signals import OFF, Command
 from device.errors import HardwareError
 from device.outputs import LONGEST_ON_S, DeadMan, Outputs
 from device.pins.mock import MockBoard, MockPin
-from device.settings import BuzzerSettings, MotorSettings
+from device.settings import BuzzerSettings, LedSettings, MotorSettings
 
 BUZZER = BuzzerSettings(pin=18)
 PASSIVE = BuzzerSettings(pin=18, kind="passive")
@@ -643,3 +643,79 @@ def test_a_motor_that_cannot_be_claimed_leaves_the_buzzer_low() -> None:
     with pytest.raises(HardwareError, match=r"motor\.pin"):
         Outputs(Header(GPIO18=buzzer), BUZZER, MOTOR).__enter__()
     assert buzzer.level == 0.0
+
+
+# ---------------------------------------------------------------- the lamp
+
+LED = LedSettings(enabled=True, pin=25)
+LIT = Command(buzzer=1, motor=0.8, tone_hz=2300, led=1)
+
+
+def test_a_lamp_found_high_is_low_first_and_low_last() -> None:
+    _, board, _, _ = mock_lines()
+    lamp = found_high(board.line(LED.pin))
+    seen = changes(lamp)
+    with Outputs(board, BUZZER, MOTOR, LED) as outputs:
+        assert (lamp.function, lamp.level) == ("output", 0.0)
+        outputs.apply(0.0, LIT)
+        assert lamp.level == 1.0
+        outputs.apply(0.1, ON)
+        assert lamp.level == 0.0
+        outputs.apply(0.2, LIT)
+    assert (lamp.function, lamp.level) == ("input", 0.0)
+    assert seen == [0.0, 1.0, 0.0, 1.0, 0.0]
+
+
+def test_a_lamp_that_is_not_fitted_is_not_claimed() -> None:
+    board = Header(GPIO18=Line(), GPIO13=Line(), GPIO25=Line())
+    with Outputs(board, BUZZER, MOTOR, LedSettings(pin=25)) as outputs:
+        outputs.apply(0.0, LIT)
+    assert board.claimed == ["GPIO18", "GPIO13"]
+    assert board.lines["GPIO25"].log == []
+
+
+def test_a_lamp_whose_pin_is_taken_is_an_error_that_names_it() -> None:
+    buzzer, motor = Line(high=True), Line(high=True)
+    with (
+        pytest.raises(HardwareError, match=r"^led\.pin = 25: "),
+        Outputs(Header(GPIO18=buzzer, GPIO13=motor), BUZZER, MOTOR, LED),
+    ):
+        raise AssertionError("entered")
+    assert (buzzer.level, motor.level) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("broken", ["GPIO18", "GPIO13", "GPIO25"])
+def test_whichever_pin_fails_the_others_go_low(broken: str) -> None:
+    board = Header(GPIO18=Line(), GPIO13=Line(), GPIO25=Line())
+    with pytest.raises(OSError, match="state"), Outputs(board, BUZZER, MOTOR, LED) as outputs:  # noqa: PT012
+        outputs.apply(0.0, LIT)
+        board.lines[broken].broken = {"state"}
+    assert [n for n, line in board.lines.items() if line.level and n != broken] == []
+
+
+def test_the_lamp_may_stay_on_while_a_buzzer_that_does_is_cut_off() -> None:
+    board = Header(GPIO18=Line(), GPIO13=Line(), GPIO25=Line())
+    with Outputs(board, BUZZER, MOTOR, LED) as outputs:
+        outputs.apply(0.0, LIT)
+        allowed = outputs.apply(LONGEST_ON_S + 0.1, LIT)
+        assert allowed == Command(led=1)
+        assert [line.level for line in board.lines.values()] == [0.0, 0.0, 1.0]
+
+
+def test_a_blinking_lamp_does_not_give_a_stuck_buzzer_more_time() -> None:
+    board = Header(GPIO18=Line(), GPIO13=Line(), GPIO25=Line())
+    with Outputs(board, BUZZER, MOTOR, LED) as outputs:
+        for i in range(60):
+            allowed = outputs.apply(i * 0.1, LIT if i % 2 else ON)
+        assert (allowed.buzzer, allowed.motor) == (0, 0.0)
+
+
+def test_a_lamp_alone_is_nothing_that_must_be_confirmed_but_quiet_puts_it_out() -> None:
+    board = Header(GPIO18=Line(), GPIO13=Line(), GPIO25=Line())
+    with Outputs(board, BUZZER, MOTOR, LED) as outputs:
+        outputs.apply(0.0, Command(led=1))
+        assert not outputs.on
+        outputs.quiet()
+        assert board.lines["GPIO25"].level == 0.0
+        outputs.apply(0.1, Command(led=1))
+        assert board.lines["GPIO25"].level == 1.0

@@ -146,6 +146,10 @@ class Health:
         self._last_failure: PingFault | None = None
         self.fault: SensorFault | None = None
 
+    def begin(self, now_s: float) -> None:
+        """Silence counts from here."""
+        self._last_answer_s = now_s
+
     @property
     def proven(self) -> bool:
         """It has answered often enough to be believed."""

@@ -71,7 +71,8 @@ class Pipeline:
         self._player = Player(settings.buzzer, settings.motor, settings.led.enabled, greeting)
         self._track = Track()
         self._alert = Alert()
-        self._judge_s = fault_after_s
+        self._judge_s = self._fault_after_s = fault_after_s
+        self._begun = False
 
     @property
     def due_s(self) -> float:
@@ -89,6 +90,10 @@ class Pipeline:
     def step(self, now_s: float, reading: Reading | None) -> Step:
         """Take in one instant; `now_s` never decreases."""
         judged = reading is not None
+        if not self._begun:  # opening it all may have taken longer than a sensor may be silent
+            self._begun = judged = True
+            self._health.begin(now_s)
+            self._judge_s = round(now_s + self._fault_after_s, 6)
         # Silence is judged at its own instants, also by whoever comes late or left them out,
         # as a journal does: or the same readings could come to two verdicts.
         for _ in range(MOST_SILENCES):

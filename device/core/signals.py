@@ -23,6 +23,7 @@ from enum import Enum
 from msgspec import Struct
 
 from device.core.alert import Alert, State
+from device.core.health import SensorFault
 from device.settings import BuzzerSettings, MotorSettings
 
 FRESH_S = 0.5
@@ -133,10 +134,11 @@ class Lamp(Enum):
 
 def choose(alert: Alert) -> Cue:
     """The one signal for this alert, by priority."""
-    if alert.fault is not None and alert.state is not State.STOP:
-        return Cue.FAULT  # also for a touch remembered from before: nobody sees it now
-    if alert.state >= State.STOP:
+    remembered = alert.state is State.AGAINST and isinstance(alert.fault, SensorFault)
+    if alert.state >= State.STOP and not remembered:  # a touch that no sensor sees any more
         return Cue.STOP
+    if alert.fault is not None:
+        return Cue.FAULT
     match alert.state:
         case State.DANGER:
             return Cue.DANGER_HUSHED if alert.hushed else Cue.DANGER
@@ -176,7 +178,8 @@ class Player:
         self._led = led
         self._lamp = Lamp.STARTING
         self._lamp_began_s = 0.0
-        self._aside: Cue | None = greeting
+        self._greeting: Cue | None = greeting
+        self._answer: Cue | None = None
         self._muted_until_s = 0.0
         self._leaving = False
         self._cue = Cue.SILENCE
@@ -205,12 +208,12 @@ class Player:
         Refused, by sounding on, while a signal plays that must be heard. What was done is felt:
         by the buzzer that falls silent or sounds again, or else by an aside.
         """
-        if self._cue in ENDS_MUTE:
+        if self._leaving or self._cue in ENDS_MUTE:
             return
         muted = self.muted_s(now_s) > 0
         self._muted_until_s = 0.0 if muted else now_s + for_s
         if self._cue is Cue.SILENCE or self._cue in ASIDES_S:
-            self._aside = Cue.UNMUTED if muted else Cue.MUTED
+            self._answer = Cue.UNMUTED if muted else Cue.MUTED
         self._due_s = now_s
 
     def say_goodbye(self) -> None:
@@ -246,14 +249,15 @@ class Player:
     def _own_or_aside(self, now_s: float, alert: Alert) -> Cue:
         """The alert's own signal; where it has none, what else there is to say."""
         cue = choose(alert)
+        answer, self._answer = self._answer, None  # to a press: at once, or not at all
         if cue is not Cue.SILENCE or not alert.proven:
             return cue
-        aside, self._aside = self._aside, None
-        if aside is not None:
-            return aside
+        if answer is not None:
+            return answer
         if now_s - self._began_s < ASIDES_S.get(self._cue, 0.0):
             return self._cue
-        return Cue.SILENCE
+        greeting, self._greeting = self._greeting, None
+        return Cue.SILENCE if greeting is None else greeting
 
     def _light(self, now_s: float, alert: Alert) -> None:
         """Choose the lamp's code."""
