@@ -1,7 +1,8 @@
 """The documents' checks, part of `make check`: `python -m tests.docs`.
 
 Links lead somewhere, named files exist, every room of the package is in ARCHITECTURE.md's
-table, the verbs that are shown exist, and no registry's address has crept in.
+table, the verbs that are shown exist, the tests that are named are there, and no registry's
+address has crept in.
 """
 
 import re
@@ -20,6 +21,7 @@ VERBS = (
 PATH = re.compile(
     r"`((?:device|tests|config|docs|benchmarks|lines|fuzz|systemd|service|debian|packages)/[\w./-]+)`"
 )
+TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([\w-]+))?\)|\]\(#([\w-]+)\)")
 SHOWN = re.compile(r"^(?:\$ )?(?:\S*/)?rearguard ([a-z]+)", re.MULTILINE)
 REGISTRY = re.compile(
@@ -63,6 +65,14 @@ def wrong_names(text: str) -> Iterator[str]:
                 yield f"rearguard {verb}: no such verb"
 
 
+def missing_tests(text: str) -> Iterator[str]:
+    """Tests that are named, `file::test`, and are not in that file."""
+    for name, test in TEST.findall(text):
+        file = ROOT / name
+        if not file.is_file() or f"\ndef {test}(" not in file.read_text("utf-8"):
+            yield f"{name}::{test} is named, and is no test"
+
+
 def missing_rooms() -> Iterator[str]:
     """Modules of the package that the table of rooms leaves out."""
     rooms = (ROOT / "ARCHITECTURE.md").read_text("utf-8").split("## Rooms")[1].split("\n## ")[0]
@@ -76,7 +86,7 @@ def complaints() -> Iterator[str]:
     """Everything that is wrong."""
     for path in tracked("*.md"):
         text = path.read_text(encoding="utf-8")
-        for complaint in (*broken_links(path, text), *wrong_names(text)):
+        for complaint in (*broken_links(path, text), *wrong_names(text), *missing_tests(text)):
             yield f"{path.relative_to(ROOT)}: {complaint}"
     yield from missing_rooms()
     for path in tracked():
