@@ -4,9 +4,9 @@ from benchmarks.bench import Job, Result, Stage, child
 from device.clock import PacedClock, VirtualClock
 from device.core.alert import State
 from device.core.pipeline import Step
-from device.daemon import Reporter
 from device.loop import Observer, assemble, fan_out
 from device.outputs import DeadMan
+from device.walk import Reporter
 
 
 def run(job: Job, clock: VirtualClock) -> Result:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from device import cli, daemon
+from device import cli, walk
 from device.clock import MonotonicClock
 from device.pins.mock import MockBoard
 
@@ -40,6 +40,6 @@ def main() -> None:
     else:
         board = MockBoard(MonotonicClock())
         board.line(TRIGGER).watch(on_trigger)
-        setattr(daemon, "open_board", lambda _name, _clock: board)  # noqa: B010
+        setattr(walk, "open_board", lambda _name, _clock: board)  # noqa: B010
     cli.main(["run", "--config", config])
     sys.stdout.write(f"{heard_s[0] - spawned_s}\n")

@@ -12,14 +12,13 @@ replaced as a whole, since a Pi with half of one does not boot.
 import contextlib
 import difflib
 import errno
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
-from device import sensors
+from device import files, sensors
 from device.errors import InputError
 from device.settings import Settings
 
@@ -217,11 +216,13 @@ def write(made: Plan) -> Iterator[str]:
             raise InputError(f"{path}: somebody else changed it just now; run setup again")
         backup = path.with_name(path.name + BACKUP)
         try:
-            _replace(backup, change.before, path.stat().st_mode)
-            _replace(path, change.after, path.stat().st_mode)
+            was = path.stat()
+            if not backup.exists():  # the first is of what was there before rearguard
+                files.replace(backup, _encoded(change.before), was)
+            files.replace(path, _encoded(change.after), was)
         except OSError as error:
             raise InputError(_refusal(path, error, made.wanted)) from error
-        yield f"{path}: changed; as it was: {backup}"
+        yield f"{path}: changed; as it first was: {backup}"
     for note in made.notes:
         yield f"note: {note}"
     yield "reboot for it to count" if made.changes else "nothing to change"
@@ -422,25 +423,8 @@ def _shown(text: str) -> list[str]:
     return seen.removesuffix("\n").split("\n")
 
 
-def _replace(path: Path, text: str, mode: int) -> None:
-    """All of it or nothing, also when the power goes; FAT can rename over a file."""
-    new = path.with_name(path.name + ".rearguard-new")
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode & 0o777)
-        with os.fdopen(fd, "wb") as stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _refusal(path: Path, error: OSError, wanted: Wanted) -> str:

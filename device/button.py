@@ -86,6 +86,7 @@ class Button:
             self._pin.edges = "both"
             self._pin.when_changed = self._on_edge
         except Exception as error:
+            self.close()
             raise HardwareError(
                 f"button.pin = {settings.pin}: cannot be watched ({error}); choose another pin"
             ) from error

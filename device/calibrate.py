@@ -28,9 +28,7 @@ import contextlib
 import os
 import random
 import re
-import stat
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +36,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from device import config, profiles, sensors, toml
+from device import config, files, profiles, sensors, toml
 from device.clock import Clock
 from device.core.alert import Alert, State
 from device.core.pipeline import Pipeline, Step
@@ -533,7 +531,10 @@ def write(path: Path, reaction_s: float) -> None:
     if after != {**before, "alert": alert}:
         raise ConfigError(f"{path}: is not written in the usual way; set {KEY} by hand")
     config.parse(after, str(path))
-    _replace(path, changed.encode("utf-8"))
+    try:
+        files.replace(path, changed.encode("utf-8"), path.stat())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; nothing was changed") from error
 
 
 _HEADER = re.compile(r"^\ufeff?\s*\[\s*alert\s*\]\s*(#.*)?$")
@@ -564,25 +565,6 @@ def edited(text: str, reaction_s: float) -> str:
         written[at] += end
     written.insert(at + 1, f"reaction_s = {value}{end}")
     return "".join(written)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """The old file or the new one, whole, whatever happens; mode and owner stay."""
-    was = path.stat()
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    new = Path(name)
-    try:
-        with os.fdopen(fd, "wb") as stream:
-            stream.write(content)
-            with contextlib.suppress(OSError):  # FAT, on the boot partition, has neither
-                os.fchown(fd, was.st_uid, was.st_gid)
-                os.fchmod(fd, stat.S_IMODE(was.st_mode))
-            stream.flush()
-            os.fsync(fd)
-        new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise InputError(f"{path}: {error.strerror}; nothing was changed") from error
 
 
 def _home() -> Path:

@@ -8,6 +8,7 @@ settings are held side by side. The first thing wrong becomes one line: file,
 key, value, and what to write instead.
 """
 
+import contextlib
 import itertools
 import math
 import os
@@ -29,6 +30,7 @@ VARIABLE = "REARGUARD_CONFIG"
 
 PULLED_UP_AT_BOOT = range(9)
 UART_PINS = (14, 15)
+SOLDERED = ("gpio", "sensor", "buzzer", "motor")
 S = TypeVar("S", bound=Section)
 UNITS = {"_m": "m", "_s": "s", "_c": "°C", "_hz": "Hz"}
 
@@ -67,15 +69,30 @@ def find_file(argument: str | None, environ: Mapping[str, str] = os.environ) -> 
         return Path(argument)
     if environ.get(VARIABLE):
         return Path(environ[VARIABLE])
-    return next((place for place in PLACES if place.exists()), None)
+    return next((place for place in PLACES if _may_be(place)), None)
+
+
+def _may_be(place: Path) -> bool:
+    """Also what cannot be looked at counts: it is for `load` to say so."""
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def load(path: Path | None) -> Settings:
-    """Settings from `path`, or the defaults for None. Raises ConfigError."""
+    """Settings from `path`, or the defaults for None. Raises ConfigError, with what is usable."""
     if path is None:
         return Settings()
     raw = toml.decode(toml.read(path, ConfigError), str(path), ConfigError)
-    return parse(raw, str(path))
+    try:
+        return parse(raw, str(path))
+    except ConfigError as error:
+        error.usable = usable(raw)
+        raise
 
 
 def parse(raw: Mapping[str, Any], source: str) -> Settings:
@@ -99,6 +116,30 @@ def fitted(settings: Settings, given: Container[str] = ()) -> Settings:
     own = {key: getattr(part, key) for key in ("min_range_m", "max_range_m") if key not in given}
     sensor = msgspec.structs.replace(settings.sensor, **own)
     return msgspec.structs.replace(settings, sensor=sensor)
+
+
+def usable(raw: Mapping[str, Any]) -> Settings | None:
+    """The settings without those of which each is wrong by itself, and then without one more.
+
+    None if that does not do: of what is at odds with more than one other, any guess may be wrong.
+    What is soldered is given up last.
+    """
+    sound: dict[str, dict[str, Any]] = {}
+    for table, section in raw.items():
+        for key, value in section.items() if isinstance(section, Mapping) else ():
+            with contextlib.suppress(ConfigError, msgspec.ValidationError):
+                toml.insist_on_finite({key: value}, "", ConfigError)
+                msgspec.convert({table: {key: value}}, Settings)
+                sound.setdefault(table, {})[key] = value
+    without_one = (
+        sound | {table: {k: v for k, v in section.items() if k != key}}
+        for table, section in sorted(sound.items(), key=lambda item: item[0] in SOLDERED)
+        for key in section
+    )
+    for trial in itertools.chain([sound], without_one):
+        with contextlib.suppress(ConfigError):
+            return parse(trial, "")
+    return None
 
 
 def safe(settings: Settings) -> Settings:

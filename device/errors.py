@@ -5,6 +5,7 @@ the value that was found and what to do instead.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class RearguardError(Exception):
@@ -12,7 +13,13 @@ class RearguardError(Exception):
 
 
 class ConfigError(RearguardError, ValueError):
-    """A setting is unknown, of the wrong type, out of bounds or at odds with another."""
+    """A setting is unknown, of the wrong type, out of bounds or at odds with another.
+
+    `usable`: the file's settings without what is wrong, if that is known; for a device that has
+    to go on all the same.
+    """
+
+    usable: Any = None
 
 
 class InputError(RearguardError, ValueError):

@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from device import journal
 from device.core.pipeline import Step
 from device.errors import InputError
+from device.files import sync_folder
 from device.journal import Began, Recording
 from device.settings import Settings
 
@@ -37,7 +38,7 @@ WRITE_S = 1.0
 AGAIN_S = 30.0
 HANGS_S = 3.0
 """Cards do stand still for a second or two."""
-CLOSE_S = 0.5
+CLOSE_S = 0.2
 FILE_BYTES = 16 * 2**20
 FILES_IN_ALL = 4
 """A file is at most this share of the bound, or deleting the oldest would delete nearly all."""
@@ -149,7 +150,11 @@ class Keeper:
         self._busy_since_s: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads
+            self._ended.set()
+            self._failed = str(error)
 
     def __call__(self, step: Step) -> None:
         """Queue a line for `step` if something in it is new."""
@@ -174,7 +179,7 @@ class Keeper:
         return State(path, files.written_bytes, self._dropped + self._lost, failed)
 
     def close(self) -> None:
-        """Write what is queued and end, within half a second; a disk that hangs is left behind."""
+        """Write what is queued and end, within a fifth of a second; a disk that hangs is left."""
         if self._ended.is_set():
             return
         self._ended.set()
@@ -281,9 +286,9 @@ class Files:
         self._file = self._with_room(self._make, path)
         self._head_size = len(head)
         self._put(head)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         if made:
-            _sync_folder(self._folder.parent)
+            sync_folder(self._folder.parent)
         self._part += 1
 
     def _add(self, lines: list[bytes]) -> None:
@@ -419,12 +424,3 @@ def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return WORDS.get(error.errno) or os.strerror(error.errno).lower()
     return f"{type(error).__name__}: {error}"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Keep the folder's new entry, as a file's own sync need not."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -18,9 +18,11 @@ from msgspec import Struct
 from device import sensors
 from device.button import Button, Press
 from device.clock import Clock
+from device.core.alert import DeviceFault
 from device.core.pipeline import FIRST, Pipeline, Start, Step
 from device.core.signals import FAREWELL_S
-from device.outputs import Outputs
+from device.errors import HardwareError
+from device.outputs import DoWithout, Outputs
 from device.pins import Board
 from device.ports import OpenPort
 from device.sensors import Parts, Sensor
@@ -152,20 +154,34 @@ def assemble(
     open_port: OpenPort,
     start: Start = FIRST,
     open_sensor: Callable[[str, Parts], Sensor] | None = None,
+    do_without: DoWithout | None = None,
 ) -> Iterator[Device]:
     """The single wiring function: silent outputs first, silent outputs last.
 
     The daemon gives it the real clock, board and ports; the simulator a virtual clock and
-    the mock board and cable with a twin behind them. Raises ConfigError or HardwareError.
+    the mock board and cable with a twin behind them. `do_without` is told of an output or a button
+    that cannot be had, and the device goes on without it; a missing buzzer or motor is announced
+    by the other. Raises ConfigError or HardwareError.
     """
     with contextlib.ExitStack() as stack:
-        outputs = stack.enter_context(Outputs(board, settings.buzzer, settings.motor, settings.led))
+        outputs = stack.enter_context(
+            Outputs(board, settings.buzzer, settings.motor, settings.led, do_without)
+        )
+        if outputs.missing:
+            start = start.doubting(DeviceFault.OUTPUT)
         parts = Parts(settings.sensor, clock, board, rng, open_port)
         sensor = stack.enter_context(
             contextlib.closing((open_sensor or sensors.open_sensor)(settings.sensor.driver, parts))
         )
         button = None
         if settings.button.enabled:
-            button = stack.enter_context(contextlib.closing(Button(board, settings.button, clock)))
+            try:
+                button = Button(board, settings.button, clock)
+            except HardwareError as error:
+                if do_without is None:
+                    raise
+                do_without("button", error)
+            else:
+                stack.callback(button.close)
         pipeline = Pipeline(settings, sensors.pace(settings.sensor), start)
         yield Device(clock, sensor, pipeline, outputs, button, settings.button.mute_s)

@@ -13,6 +13,7 @@ on was not confirmed in time. They share the pins, hence the lock.
 
 import contextlib
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,8 @@ from device.errors import HardwareError, all_of
 from device.pins import Board, Pin, claim
 from device.settings import BuzzerSettings, LedSettings, MotorSettings
 
+DoWithout = Callable[[str, Exception], None]
+"""Takes an output's name, and why it cannot be had."""
 LONGEST_ON_S = 5.0
 """STOP's continuous tone lasts 3 s; nothing means to be on for longer."""
 CONFIRM_WITHIN_S = 1.5
@@ -75,16 +78,26 @@ class Outputs:
     """The buzzer and the motor, and the lamp where there is one."""
 
     def __init__(
-        self, board: Board, buzzer: BuzzerSettings, motor: MotorSettings, led: LedSettings = NO_LED
+        self,
+        board: Board,
+        buzzer: BuzzerSettings,
+        motor: MotorSettings,
+        led: LedSettings = NO_LED,
+        do_without: DoWithout | None = None,
     ) -> None:
-        """Nothing is claimed or driven before the `with`."""
+        """Nothing is claimed or driven before the `with`.
+
+        With `do_without`, an output that cannot be had is told to it and left out, as long as
+        the buzzer or the motor is there.
+        """
         self._board = board
         self._buzzer_settings = buzzer
         self._motor_settings = motor
-        self._buzzer: _Line | None = None
-        self._motor: _Line | None = None
         self._led_settings = led
-        self._led: _Line | None = None
+        self._lines: dict[str, _Line] = {}
+        self._do_without = do_without
+        self.missing: list[str] = []
+        """Buzzer or motor, where it is done without."""
         self._passive = buzzer.kind == "passive"
         self._motor_hz: int | None = None
         self._commanded = OFF
@@ -95,18 +108,17 @@ class Outputs:
     @property
     def pins(self) -> tuple[Pin, ...]:
         """The pins in use."""
-        return tuple(line.pin for line in self._lines)
+        return tuple(line.pin for line in self._lines.values())
 
     @property
     def on(self) -> bool:
         """Something sounds or turns."""
-        return any(line is not None and line.duty for line in (self._buzzer, self._motor))
+        return any(line.duty for name, line in self._lines.items() if name != "led")
 
     def __enter__(self) -> Self:
         """Claim, and low first. Raises HardwareError."""
         try:
-            all_of((self._claim_buzzer, self._claim_motor, self._claim_led))
-            self._start_pwm()
+            self._open()
         except BaseException:
             with contextlib.suppress(Exception):
                 self._release()
@@ -139,58 +151,76 @@ class Outputs:
         """
         locked = self._lock.acquire(timeout=LOCK_S)
         try:
-            all_of(line.silence for line in self._lines)
+            all_of(line.silence for line in self._lines.values())
         finally:
             if locked:
                 self._lock.release()
 
-    @property
-    def _lines(self) -> tuple[_Line, ...]:
-        return tuple(line for line in (self._buzzer, self._motor, self._led) if line is not None)
-
-    def _claim_buzzer(self) -> None:
-        if self._buzzer_settings.enabled:
-            self._buzzer = _Line(claim(self._board, self._buzzer_settings.pin, "buzzer.pin"))
-            self._buzzer.low_first()
-
-    def _claim_motor(self) -> None:
-        if self._motor_settings.enabled:
-            self._motor = _Line(claim(self._board, self._motor_settings.pin, "motor.pin"))
-            self._motor.low_first()
-
-    def _claim_led(self) -> None:
-        if self._led_settings.enabled:
-            self._led = _Line(claim(self._board, self._led_settings.pin, "led.pin"))
-            self._led.low_first()
-
-    def _start_pwm(self) -> None:
-        """A motor without PWM is on or off; a passive buzzer without it would be mute."""
-        if self._motor is not None:
-            with contextlib.suppress(PinPWMUnsupported):
-                self._motor.show(0.0, self._motor_settings.pwm_hz)
-                self._motor_hz = self._motor_settings.pwm_hz
-        if self._buzzer is not None and self._passive:
+    def _open(self) -> None:
+        """Each that is fitted: all low, then PWM; the first refusal is raised after the last."""
+        fitted = {
+            name: settings.pin
+            for name, settings in (
+                ("buzzer", self._buzzer_settings),
+                ("motor", self._motor_settings),
+                ("led", self._led_settings),
+            )
+            if settings.enabled
+        }
+        refused: dict[str, Exception] = {}
+        for name, pin in fitted.items():
             try:
-                self._buzzer.show(0.0, self._buzzer_settings.tone_hz)
+                self._lines[name] = _Line(claim(self._board, pin, f"{name}.pin"))
+                self._lines[name].low_first()
+            except Exception as error:  # noqa: BLE001 - the rest must be low all the same
+                refused[name] = error
+        for name in [name for name in self._lines if name not in refused]:
+            try:
+                self._start_pwm(name)
+            except Exception as error:  # noqa: BLE001 - likewise
+                refused[name] = error
+        if refused:
+            self._leave_out(refused)
+
+    def _start_pwm(self, name: str) -> None:
+        """A motor without PWM is on or off; a passive buzzer without it would be mute."""
+        line = self._lines[name]
+        if name == "motor":
+            with contextlib.suppress(PinPWMUnsupported):
+                line.show(0.0, self._motor_settings.pwm_hz)
+                self._motor_hz = self._motor_settings.pwm_hz
+        if name == "buzzer" and self._passive:
+            try:
+                line.show(0.0, self._buzzer_settings.tone_hz)
             except PinPWMUnsupported as error:
                 raise HardwareError(
                     'buzzer.kind = "passive": these pins have no PWM to give it a tone;'
                     ' fit an active buzzer or use gpio.factory = "gpiod" or "lgpio"'
                 ) from error
 
+    def _leave_out(self, refused: dict[str, Exception]) -> None:
+        if self._do_without is None or not {"buzzer", "motor"} & (self._lines.keys() - refused):
+            raise next(iter(refused.values()))
+        for name, error in refused.items():
+            if (line := self._lines.pop(name, None)) is not None:
+                with contextlib.suppress(Exception):
+                    line.release()
+            self._do_without(name, error)
+        self.missing = [name for name in refused if name != "led"]
+
     def _show(self, command: Command) -> None:
-        if self._buzzer is not None:
-            if self._passive:
-                self._buzzer.show(SQUARE * command.buzzer, command.tone_hz or None)
+        for name, line in self._lines.items():
+            if name == "led":
+                line.show(command.led, None)
+            elif name == "motor":
+                line.show(command.motor, self._motor_hz)
+            elif self._passive:
+                line.show(SQUARE * command.buzzer, command.tone_hz or None)
             else:
-                self._buzzer.show(command.buzzer, None)
-        if self._motor is not None:
-            self._motor.show(command.motor, self._motor_hz)
-        if self._led is not None:
-            self._led.show(command.led, None)
+                line.show(command.buzzer, None)
 
     def _release(self) -> None:
-        all_of(line.release for line in self._lines)
+        all_of(line.release for line in self._lines.values())
 
     def _note_starts(self, now_s: float, command: Command) -> None:
         if command.buzzer and not self._commanded.buzzer:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from device import config, low, notify
+from device import config, files, low, notify
 from device.errors import ConfigError
 from device.settings import Settings
 
@@ -63,7 +63,8 @@ class Service:
         """Keep them, in a thread: the card may be slow."""
         if self.state is not None:
             arguments = (self.state / LAST_GOOD, msgspec.json.encode(settings))
-            threading.Thread(target=_replace, args=arguments, daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # no more threads: no note
+                threading.Thread(target=_keep, args=arguments, daemon=True).start()
 
 
 def from_environ(environ: Mapping[str, str] = os.environ) -> Service:
@@ -112,14 +113,7 @@ def log(text: str) -> None:
         os.write(2, text.encode() + b"\n")
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """All of it or nothing, also when the power goes."""
+def _keep(path: Path, content: bytes) -> None:
     with contextlib.suppress(OSError):
-        if path.exists() and path.read_bytes() == content:
-            return
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        if not path.exists() or path.read_bytes() != content:
+            files.replace(path, content)

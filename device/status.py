@@ -57,14 +57,14 @@ class Snapshot(Struct, frozen=True):
     `up_s`: since its start. `fault`: the sensor's, or the device's own, by its name. `proven`: the
     sensor has answered. `muted_s`: seconds of mute that are left. `overruns` of `cycles` steps
     were late, by `worst_late_ms` at worst. `config`: where the settings came from; `kept`: why
-    newer ones were refused. `safe`: on the defaults after so many crashes. `restarts`: after an
-    unclean end. `journal`: None where none is kept.
+    newer ones were refused. `safe`: on the defaults after so many crashes. `missing`: what is
+    fitted and cannot be had. `restarts`: after an unclean end. `journal`: None where none is kept.
     """
 
     version: str = __version__
     pid: int = 0
     up_s: float = 0.0
-    level: str = "clear"
+    level: str = "unknown"
     fault: str | None = None
     cue: str = "silence"
     distance_m: float | None = None
@@ -79,6 +79,7 @@ class Snapshot(Struct, frozen=True):
     config: str = ""
     kept: str | None = None
     safe: bool = False
+    missing: list[str] = []
     restarts: int = 0
     factory: str = ""
     sensor: str = ""
@@ -87,7 +88,8 @@ class Snapshot(Struct, frozen=True):
     @property
     def good(self) -> bool:
         """The wearer is protected as they set it."""
-        return self.fault is None and not self.safe
+        doubts = self.fault is not None or self.kept is not None or self.safe
+        return self.proven and not doubts and not self.missing
 
 
 class NotRunningError(HardwareError):
@@ -436,6 +438,8 @@ def text(snapshot: Snapshot) -> str:
         parts.append(f"muted {_clock(snapshot.muted_s)}")
     if snapshot.safe:
         parts.append(f"safe settings after {snapshot.restarts} crashes")
+    if snapshot.missing:
+        parts.append(f"without {' and '.join(snapshot.missing)}")
     if snapshot.kept is not None:
         parts.append("new settings refused")
     if snapshot.journal is not None and snapshot.journal.failed is not None:
@@ -466,6 +470,8 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         yield f"                refused: {snapshot.kept}"
     if snapshot.safe:
         yield f"                SAFE SETTINGS after {snapshot.restarts} crashes"
+    if snapshot.missing:
+        yield f"                WITHOUT {', '.join(snapshot.missing)}: see the log"
     yield f"journal         {_kept(snapshot.journal)}"
 
 

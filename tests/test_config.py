@@ -736,3 +736,63 @@ def test_safe_settings_keep_what_is_soldered_and_leave_out_what_was_tuned() -> N
 def test_safe_settings_do_not_drive_what_is_not_fitted(off: str) -> None:
     safe = config.safe(config.parse({off: {"enabled": False}}, SOURCE))
     assert not getattr(safe, off).enabled
+
+
+# ------------------------------------------------------------------ what can be used all the same
+
+
+def usable(text: str, tmp_path: Path) -> Settings | None:
+    path = tmp_path / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        config.load(path)
+    found: Settings | None = raised.value.usable
+    return found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '[alert]\nwarning_m = "near"',
+        "[alert]\nwarning_m = 77",
+        "[alert]\nwarnign_m = 1.5",
+        "[alerts]\nwarning_m = 1.5",
+        "alert = 3",
+        "[alert]\nstop_m = 3.9",
+        "[led]\nenabled = true\npin = 22",
+        '[gpio]\nfactory = "own"\n[sensor]\nmin_range_m = -1\nmodel = 7',
+    ],
+    ids=str,
+)
+def test_of_a_file_with_mistakes_the_rest_is_usable(wrong: str, tmp_path: Path) -> None:
+    right = "[buzzer]\npin = 22\n[motor]\npin = 12\n[simulation]\nseed = 7\n"
+    rest = usable(right + wrong if wrong.startswith("[") else f"{wrong}\n{right}", tmp_path)
+    assert rest is not None
+    config.judge(rest, SOURCE)
+    assert (rest.buzzer.pin, rest.motor.pin, rest.simulation.seed) == (22, 12, 7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[buzzer\npin = 22",
+        "[buzzer]\npin = 13\n[motor]\npin = 4\n[led]\nenabled = true\npin = 23",
+    ],
+    ids=["no TOML", "more than one too many"],
+)
+def test_where_more_than_one_thing_would_have_to_be_guessed_nothing_is(
+    text: str, tmp_path: Path
+) -> None:
+    assert usable(text, tmp_path) is None
+
+
+def test_a_place_that_cannot_be_looked_at_is_no_place_without_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Or a broken card would silently give the defaults."""
+    place = tmp_path / "rearguard.toml"
+    place.symlink_to(place)
+    monkeypatch.setattr(config, "PLACES", (place,))
+    assert config.find_file(None, {}) == place
+    with pytest.raises(ConfigError, match="symbolic links"):
+        config.load(place)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
-from device import daemon
+from device import daemon, walk
 from device.clock import Clock, VirtualClock
 from device.core.pipeline import Pipeline
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
@@ -126,7 +126,7 @@ def rearguard(*arguments: object, **options: Any) -> Process:
 CHILD = '''
 import json, os, signal, sys, threading, time
 import device.loop, device.sensors.hcsr04
-from device import cli, daemon, journal, outputs, sensors
+from device import cli, daemon, journal, outputs, sensors, walk
 from device.core import pipeline
 from device.sim import run as sim_run
 from device.sim.rig import Rig
@@ -166,12 +166,12 @@ class KeptRig(Rig):
         self.board.close = closing
 
 sim_run.Rig = KeptRig
-really_surround = daemon.surroundings
+really_surround = walk.surroundings
 def surroundings(settings, stack, *more):
     import device.sim.rig
     device.sim.rig.Rig = KeptRig
     return really_surround(settings, stack, *more)
-daemon.surroundings = surroundings
+walk.surroundings = surroundings
 
 def when(true, then):
     def look():
@@ -226,7 +226,7 @@ UNSURE = "nothing there, or the sensor is covered: hold a hand behind it"
 def told(*kinds: str) -> list[str]:
     """What the log says of twenty readings a second, by kind: "echo 10", "nothing 5" ..."""
     said: list[str] = []
-    report, pipeline, t_s = daemon.Reporter(said.append), Pipeline(Settings()), 0.0
+    report, pipeline, t_s = walk.Reporter(said.append), Pipeline(Settings()), 0.0
     for kind in kinds:
         word, count = kind.split()
         for number in range(int(count)):
@@ -363,10 +363,10 @@ outputs.Outputs.quiet = quiet
 
 
 START_UP = {
-    "before the board is opened": "first(daemon, 'surroundings')",
+    "before the board is opened": "first(walk, 'surroundings')",
     "before the sensor is opened": "first(sensors, 'open_sensor')",
     "while the outputs go low": "first(outputs.Outputs, '__enter__')",
-    "while the dead-man is started": "first(daemon.DeadMan, '__enter__')",
+    "while the dead-man is started": "first(walk.DeadMan, '__enter__')",
     "before the ticker is made": "first(device.loop.Device, 'ticker')",
     "before the first step": "first(device.loop.Device, 'run')",
 }
@@ -427,7 +427,7 @@ STAGES = {
     "poll": "failing_once_on(device.sensors.hcsr04.HCSR04, 'poll', error)",
     "pipeline": "failing_once_on(pipeline.Pipeline, 'step', error)",
     "apply": "failing_once_on(outputs.Outputs, 'apply', error)",
-    "observer": "failing_once_on(daemon.Reporter, '__call__', error)",
+    "observer": "failing_once_on(walk.Reporter, '__call__', error)",
     "clock": "import device.clock; failing_once_on(device.clock.PacedClock, 'wait_until', error)",
 }
 
@@ -508,9 +508,9 @@ class Hanging:
         report["hung_s"] = time.monotonic() - began
         report["while_hung"] = levels()
         stop_myself(signal.SIGTERM)
-daemon.Reporter = Hanging
+walk.Reporter = Hanging
 patient = outputs.DeadMan
-daemon.DeadMan = lambda outputs: patient(outputs, 0.5)
+walk.DeadMan = lambda outputs: patient(outputs, 0.5)
 """
     ended, report = child(patch, "run", "--config", site.config)
     assert ended.status == 0

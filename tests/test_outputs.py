@@ -719,3 +719,57 @@ def test_a_lamp_alone_is_nothing_that_must_be_confirmed_but_quiet_puts_it_out() 
         assert board.lines["GPIO25"].level == 0.0
         outputs.apply(0.1, Command(led=1))
         assert board.lines["GPIO25"].level == 1.0
+
+
+# ---------------------------------------------------------------- doing without
+
+
+@pytest.mark.parametrize(("lost", "name"), [(18, "buzzer"), (13, "motor"), (25, "led")])
+@pytest.mark.parametrize("how", ["busy", "fails"])
+def test_what_cannot_be_had_may_be_told_and_done_without(lost: int, name: str, how: str) -> None:
+    lines = {f"GPIO{number}": Line(high=True) for number in (18, 13, 25)}
+    if how == "busy":
+        del lines[f"GPIO{lost}"]
+    else:
+        lines[f"GPIO{lost}"].broken = {"output"}
+    told: list[tuple[str, Exception]] = []
+    outputs = Outputs(Header(**lines), BUZZER, MOTOR, LED, lambda *what: told.append(what))
+    with outputs:
+        assert not any(line.level for n, line in lines.items() if n != f"GPIO{lost}")
+        outputs.apply(0.1, LIT)
+        on = {n for n, line in lines.items() if line.level and n != f"GPIO{lost}"}
+    assert on == {"GPIO18", "GPIO13", "GPIO25"} - {f"GPIO{lost}"}
+    assert [one for one, _ in told] == [name]
+    assert outputs.missing == [one for one in ("buzzer", "motor") if one == name]
+    assert all(line.closed for line in lines.values())
+    if how == "busy":
+        assert str(told[0][1]).startswith(f"{name}.pin = {lost}: ")
+
+
+def test_a_passive_buzzer_without_pwm_is_done_without() -> None:
+    buzzer, motor = Line(pwm=False), Line()
+    told: list[str] = []
+    with Outputs(
+        Header(GPIO18=buzzer, GPIO13=motor), PASSIVE, MOTOR, do_without=lambda n, _: told.append(n)
+    ) as outputs:
+        outputs.apply(0.1, ON)
+        assert (buzzer.level, motor.level) == (0.0, 0.8)
+        assert buzzer.closed
+    assert told == outputs.missing == ["buzzer"]
+
+
+def test_without_buzzer_and_motor_nothing_could_warn() -> None:
+    lamp, told = Line(high=True), list[str]()
+    outputs = Outputs(Header(GPIO25=lamp), BUZZER, MOTOR, LED, lambda name, _: told.append(name))
+    with pytest.raises(HardwareError, match=r"^buzzer\.pin = 18: "):
+        outputs.__enter__()
+    assert lamp.level == 0.0
+    assert told == []
+
+
+def test_one_output_alone_that_cannot_be_had_is_not_done_without() -> None:
+    outputs = Outputs(
+        Header(GPIO18=Line()), BuzzerSettings(enabled=False), MOTOR, do_without=lambda *_: None
+    )
+    with pytest.raises(HardwareError, match=r"^motor\.pin = 13: "):
+        outputs.__enter__()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from device.core.alert import DeviceFault, State
 from device.core.health import SensorFault
-from device.core.pipeline import Pipeline, Step
+from device.core.pipeline import FIRST, Pipeline, Start, Step
 from device.core.reading import Echo, Fault, Nothing, Pace, PingFault, Reading
 from device.core.signals import Cue
 from device.settings import Settings
@@ -158,3 +158,10 @@ def test_a_touch_that_nonsense_told_of_is_forgotten_with_it() -> None:
             last = pipeline.step(t_s, Nothing(t_s))
         left[name] = (SensorFault.GARBAGE in faults, last.alert.state)
     assert left == {"touched": (False, State.AGAINST), "nonsense": (True, State.CLEAR)}
+
+
+def test_of_two_doubts_about_the_device_the_first_is_told_and_any_for_ten_seconds() -> None:
+    doubt = FIRST.doubting(DeviceFault.OUTPUT)
+    assert (doubt.fault, doubt.until_s, doubt.restarted) == (DeviceFault.OUTPUT, 10.0, False)
+    crashed = Start(restarted=True, fault=DeviceFault.CRASH_LOOP)
+    assert crashed.doubting(DeviceFault.SETTINGS) == crashed

@@ -25,18 +25,20 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from device import config, daemon, low, notify, sensors, service, starts, status
+from device import config, daemon, low, notify, sensors, service, starts, status, walk
 from device.clock import VirtualClock
-from device.core.pipeline import Pipeline, Step
+from device.core.alert import DeviceFault
+from device.core.pipeline import FIRST, Pipeline, Start, Step
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
-from device.daemon import Attendance, Patient
 from device.errors import HardwareError
+from device.patient import Patient
 from device.sensors import Parts
 from device.service import Service
 from device.settings import BuzzerSettings, SensorSettings, Settings
 from device.sim import scenario
 from device.sim.run import Walk
 from device.status import Snapshot
+from device.walk import Attendance
 from tests.test_daemon import NEAR_WALL, SOON_S, environment
 
 FAR_WALL = NEAR_WALL.replace("0.5", "3.0")
@@ -87,7 +89,9 @@ class Record:
 
 INJECTED = """
 import os, resource, signal, sys, threading, time
-from device import cli, daemon, loop, notify, outputs, sensors, service
+from device import cli, daemon, loop, notify, outputs, sensors, service, walk
+from device.core import pipeline
+from device import patient
 from device.pins.mock import MockBoard
 from device.sensors.hcsr04 import HCSR04
 
@@ -303,10 +307,9 @@ class Told:
         self._notifier._send = self._take  # type: ignore[method-assign]
         given = Service(None, None, self._notifier)
         given.keep_good = self.kept_good.append  # type: ignore[method-assign]
-        plan = daemon.Plan(Settings(), "here", kept)
-        walk: Any = SimpleNamespace(plan=plan, snapshot=Snapshot)
-        self.plan = walk
-        self._attendance = Attendance(walk, given)
+        plan = walk.Plan(Settings(), "here", kept)
+        self.plan: Any = SimpleNamespace(plan=plan, snapshot=Snapshot)
+        self._attendance = Attendance(self.plan, given)
 
     def __call__(self, step: Step) -> None:
         self.now_s = step.t_s
@@ -368,8 +371,8 @@ def test_settings_that_serve_in_place_of_others_are_not_kept_as_good() -> None:
 def test_safe_settings_are_not_kept_as_good() -> None:
     """Three crashes, and the wearer's own settings would be gone for good."""
     told, pipeline = Told(), Pipeline(Settings())
-    start = daemon.Start(fault=daemon.DeviceFault.CRASH_LOOP)
-    told.plan.plan = daemon.Plan(Settings(), "here", None, start)
+    start = Start(fault=DeviceFault.CRASH_LOOP)
+    told.plan.plan = walk.Plan(Settings(), "here", None, start)
     for number in range(1, 60):
         told(pipeline.step(number * 0.05, Echo(number * 0.05, 1.5)))
     assert told.kept_good == []
@@ -480,7 +483,7 @@ def test_a_sensor_that_is_off_from_the_start_is_ready_once_it_is_announced(
 
 
 OPENS_SLOWLY = """
-@around(daemon.loop, "assemble")
+@around(loop, "assemble")
 def _(really, *arguments):
     time.sleep(0.8)
     return really(*arguments)
@@ -515,7 +518,7 @@ class Hanging:
             before = len(sent)
             time.sleep(1.2)
             say(f"hung {sent[before:]}")
-daemon.Reporter = Hanging
+walk.Reporter = Hanging
 """
 
 
@@ -603,7 +606,7 @@ def refused(pin: int, for_s: float = 60.0) -> str:
 
 
 SAY_OPENING = """
-@around(daemon, "surroundings")
+@around(walk, "surroundings")
 def _(really, *arguments):
     try:
         say("opening with " + pins())
@@ -697,11 +700,11 @@ def test_settings_that_cannot_be_opened_give_way_to_those_from_before(manager: M
     ):
         manager.config.write_text(wrong, encoding="utf-8")
         run.reload()
-        snapshot = run.status(well)
+        snapshot = run.status(lambda now: well(now) and now.level == "stop")
         assert snapshot.kept is not None
         assert why in snapshot.kept
-        assert (snapshot.pid, snapshot.fault, snapshot.level) == (run.pid, None, "stop")
-        assert why in run.log.wait_for("from before are in use", times).text
+        assert snapshot.pid == run.pid
+        assert why in run.log.wait_for("in use: the settings from before", times).text
     manager.wait_for_pins(BUZZER, MOTOR)
     manager.config.write_text(right, encoding="utf-8")
     run.reload()
@@ -818,7 +821,7 @@ def test_with_bad_settings_at_the_start_the_last_good_ones_serve(manager: Manage
     manager.last_good.write_bytes(msgspec.json.encode(good))
     before = manager.last_good.stat()
     manager.config.write_text("[alert]\nwarning_m = 77\n", encoding="utf-8")
-    run = manager.start("daemon.SETTINGS_FAULT_S = 1.5")
+    run = manager.start("pipeline.NOTICED_S = 1.5")
     run.ready()
     snapshot = run.status(lambda now: now.proven and now.fault == "settings")
     assert snapshot.cue == "fault"
@@ -845,9 +848,7 @@ def test_with_bad_settings_at_the_start_the_last_good_ones_serve(manager: Manage
 
 
 def test_settings_that_serve_are_announced_for_ten_seconds() -> None:
-    assert daemon.SETTINGS_FAULT_S == 10.0
-    start = daemon.Start(fault=daemon.DeviceFault.SETTINGS, until_s=daemon.SETTINGS_FAULT_S)
-    pipeline = Pipeline(Settings(), start=start)
+    pipeline = Pipeline(Settings(), start=FIRST.doubting(DeviceFault.SETTINGS))
     said: dict[str | None, float] = {}
     for number in range(1, 300):
         step = pipeline.step(number * 0.05, Echo(number * 0.05, 3.0 + 0.01 * (number % 3)))
@@ -855,19 +856,80 @@ def test_settings_that_serve_are_announced_for_ten_seconds() -> None:
     assert said == {"settings": 0.05, None: 10.0}
 
 
-def test_with_bad_settings_and_no_good_ones_the_defaults_serve(manager: Manager) -> None:
+def test_with_one_bad_setting_and_no_good_ones_the_rest_of_the_file_serves(
+    manager: Manager,
+) -> None:
+    """The wiring that is written is likelier to be right than the defaults'."""
+    manager.settings(NEAR_WALL, '[buzzer]\npin = 22\n[alert]\nwarning_m = "near"\n')
+    run = manager.start()
+    run.ready()
+    snapshot = run.status(lambda now: now.proven and now.fault == "settings")
+    assert snapshot.config == "the rest of it"
+    assert snapshot.kept is not None
+    assert 'alert.warning_m = "near"' in snapshot.kept
+    assert f" 22 {MOTOR}\n" in (manager.runtime / low.NOTE).read_text("ascii")
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
+    assert not manager.last_good.exists()
+
+
+def test_with_nothing_usable_and_no_good_ones_the_defaults_serve(manager: Manager) -> None:
     """The defaults' pins are gpiozero's own mock, on which no sensor answers."""
-    manager.config.write_text('[gpio]\nfactory = "mock"\nspeed = 3\n', encoding="utf-8")
+    manager.config.write_text('[gpio\nfactory = "mock"\n', encoding="utf-8")
     run = manager.start(environ={"GPIOZERO_PIN_FACTORY": "mock"})
     run.ready()
     snapshot = run.status(lambda now: now.fault is not None)
     assert (snapshot.config, snapshot.factory) == ("defaults", "auto")
     assert snapshot.kept is not None
-    assert "gpio.speed" in snapshot.kept
+    assert "not valid TOML" in snapshot.kept
     run.log.wait_for("in use: defaults")
     assert run.end(signal.SIGTERM) == 0
     assert_well(run)
     assert not manager.last_good.exists()
+
+
+def test_a_reader_that_fails_in_an_unknown_way_is_bad_settings(manager: Manager) -> None:
+    """Announced, and no crash loop."""
+    run = manager.start(
+        "def load(path):\n    raise OSError(5, 'Input/output error')\nfrom device import config\n"
+        "config.load = load",
+        environ={"GPIOZERO_PIN_FACTORY": "mock"},
+    )
+    run.ready()
+    snapshot = run.status(lambda now: now.fault is not None)
+    assert snapshot.kept is not None
+    assert "Input/output error" in snapshot.kept
+    run.reload()
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
+
+
+def test_a_board_that_cannot_be_opened_gives_way_to_the_last_good_settings(
+    manager: Manager,
+) -> None:
+    manager.last_good.write_bytes(msgspec.json.encode(config.load(manager.config)))
+    manager.config.write_text('[gpio]\nfactory = "pigpio"\n', encoding="utf-8")
+    run = manager.start("daemon.OPEN_FOR_S = 0.3")
+    run.ready()
+    snapshot = run.status(lambda now: now.proven and now.fault == "settings")
+    assert snapshot.config == "the last good settings"
+    assert snapshot.kept is not None
+    assert 'gpio.factory = "pigpio"' in snapshot.kept
+    assert 'gpio.factory = "pigpio"' in run.log.wait_for("in use: the last good settings").text
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
+
+
+def test_a_board_that_cannot_be_opened_gives_way_to_any_there_is(manager: Manager) -> None:
+    manager.config.write_text('[gpio]\nfactory = "pigpio"\n[buzzer]\npin = 22\n', encoding="utf-8")
+    run = manager.start("daemon.OPEN_FOR_S = 0.3", environ={"GPIOZERO_PIN_FACTORY": "mock"})
+    run.ready()
+    snapshot = run.status(lambda now: now.fault is not None)
+    assert (snapshot.config, snapshot.factory) == ("safe settings", "auto")
+    assert snapshot.kept is not None
+    assert 'gpio.factory = "pigpio"' in snapshot.kept
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
 
 
 @pytest.mark.parametrize(
@@ -924,7 +986,7 @@ def test_after_three_kills_it_runs_on_safe_settings_until_reloaded(manager: Mana
     count = len(manager.journals)
     manager.last_good.unlink()
     patch = """
-@around(daemon.loop, "assemble")
+@around(loop, "assemble")
 def _(really, settings, *more):
     import msgspec
     say("using " + msgspec.json.encode(settings).decode())
@@ -1007,7 +1069,7 @@ def test_directories_that_vanish_on_the_way_cost_what_was_in_them(manager: Manag
 PRESSES = """
 from device.sim.rig import Rig
 
-@around(daemon.loop, "assemble")
+@around(loop, "assemble")
 def _(really, settings, clock, board, *more):
     def press():
         time.sleep(0.4)
@@ -1045,14 +1107,82 @@ def test_a_pin_that_cannot_be_had_yet_is_tried_again_for_five_seconds(manager: M
     assert_well(run)
 
 
-def test_a_pin_that_can_never_be_had_ends_a_service_after_its_patience(manager: Manager) -> None:
+NO_OUTPUT = """
+@around(MockBoard, "pin")
+def _(really, self, name, *more, **options):
+    if name in ("GPIO18", "GPIO13") and far_end is not None:
+        raise PermissionError(13, "Permission denied")
+    return really(self, name, *more, **options)
+"""
+NOWHERE = {"GPIOZERO_PIN_FACTORY": "none"}
+"""Should the tests run on a Pi, its pins are not theirs."""
+
+
+def test_pins_that_can_never_be_had_end_a_service_after_its_patience(manager: Manager) -> None:
     began_s = time.monotonic()
-    run = manager.start(refused(BUZZER) + "daemon.OPEN_FOR_S = 1.0")
+    run = manager.start(refused(BUZZER) + NO_OUTPUT + "daemon.OPEN_FOR_S = 1.2", environ=NOWHERE)
     assert run.end() == 2
-    assert time.monotonic() - began_s > 1.0
-    assert len(run.log.so_far()) == 1
-    assert f"buzzer.pin = {BUZZER}" in run.said()
+    assert time.monotonic() - began_s > 1.2
+    said = [one.text for one in run.log.so_far()]
+    assert said[-1].startswith(f"rearguard: buzzer.pin = {BUZZER}: "), (
+        "of all that failed, the first"
+    )
+    assert len(said) == 2, "and one line for what was tried instead"
     assert "READY=1" not in [one.text for one in run.messages.so_far()]
+    assert not (manager.runtime / starts.NOTE).exists(), "it said why: that is no crash"
+
+
+@pytest.mark.parametrize(
+    ("pin", "name", "other"), [(BUZZER, "buzzer", MOTOR), (MOTOR, "motor", BUZZER)]
+)
+def test_one_output_that_cannot_be_had_is_announced_by_the_other(
+    manager: Manager, pin: int, name: str, other: int
+) -> None:
+    manager.settings(NEAR_WALL)
+    run = manager.start(refused(pin) + "pipeline.NOTICED_S = 2.5")
+    run.ready()
+    snapshot = run.status(lambda now: now.proven and now.fault == "output")
+    assert (snapshot.missing, snapshot.good) == ([name], False)
+    manager.wait_for_pins(other)
+    run.messages.wait_for(f"without {name}")
+    later = run.status(lambda now: now.fault is None)
+    assert (later.level, later.missing, later.good) == ("stop", [name], False)
+    assert f"{name}.pin = {pin}" in run.log.wait_for(f"until then without the {name}").text
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
+
+
+def test_what_was_missing_is_asked_for_again_at_a_reload(manager: Manager) -> None:
+    manager.settings(NEAR_WALL)
+    run = manager.start(refused(BUZZER, 3.5) + "pipeline.NOTICED_S = 0.5")
+    run.ready()
+    run.status(lambda now: now.missing == ["buzzer"])
+    run.reload()  # too early: it goes on without
+    run.status(lambda now: now.proven and now.missing == ["buzzer"])
+    deadline_s = time.monotonic() + SOON_S
+    while run.status().missing:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.3)  # eight may watch, and who leaves is noticed later
+        run.reload()
+    manager.wait_for_pins(BUZZER, MOTOR)
+    assert run.status(well).good
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
+
+
+@pytest.mark.parametrize(("table", "pin"), [("button", 3), ("led", 25)], ids=["button", "led"])
+def test_a_lamp_or_a_button_that_cannot_be_had_is_done_without(
+    manager: Manager, table: str, pin: int
+) -> None:
+    manager.settings(NEAR_WALL, f"[{table}]\nenabled = true\npin = {pin}\n")
+    run = manager.start(refused(pin))
+    run.ready()
+    manager.wait_for_pins(BUZZER, MOTOR)
+    snapshot = run.status(well)
+    assert (snapshot.missing, snapshot.good) == ([table], False)
+    assert f"{table}.pin = {pin}" in run.log.wait_for(f"without the {table}").text
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
 
 
 def test_a_stop_while_it_waits_for_a_pin_is_an_end_like_any_other(manager: Manager) -> None:
@@ -1075,7 +1205,7 @@ def test_by_hand_nothing_is_tried_twice(manager: Manager, pin: int) -> None:
 
 
 def test_a_sensor_that_cannot_be_opened_is_a_fault_until_it_can(manager: Manager) -> None:
-    run = manager.start(refused(24, 2.0) + "daemon.SENSOR_AGAIN_S = 0.3")
+    run = manager.start(refused(24, 2.0) + "patient.AGAIN_S = 0.3")
     run.ready()
     run.messages.wait_for("STATUS=FAULT never-answered")
     assert not manager.last_good.exists()
@@ -1114,7 +1244,7 @@ class Late:
 
 
 def patient(late: Late, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Patient:
-    monkeypatch.setattr(sensors, "open_sensor", late.open)
+    monkeypatch.setattr("device.patient.open_sensor", late.open)
     parts: Any = SimpleNamespace(clock=late.clock)
     return Patient("hcsr04", parts, said.append)
 
@@ -1135,7 +1265,7 @@ def test_patience_answers_for_the_sensor_ten_times_a_second(
         assert waiting.due_s > late.clock.now(), "the loop would spin"
         late.clock.wait_until(waiting.due_s)
     assert late.tried_s == [0.0, 5.0, 10.0, 15.0]
-    assert len(readings) == 150 + 1  # from 0.0 to 15.0
+    assert len(readings) == 150  # from 0.0 to 14.9
     assert {one.fault for one in readings if isinstance(one, Fault)} == {PingFault.NO_ANSWER}
     assert said == [f"busy, attempt {number}; a fault until then" for number in (0, 1)]
     assert (waiting.due_s, waiting.counts) == (77.0, {"frames": 3})
@@ -1159,6 +1289,71 @@ def test_patience_is_not_in_the_way_of_a_sensor_that_is_there(
     assert at_once.poll(0.0) == Echo(0.0, 1.0)
     assert at_once.due_s == 77.0
     assert said == []
+
+
+class Breaking(Late):
+    """A sensor whose driver has a mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.due_s = 0.0
+        self.good_until_s = 1.0
+
+    def poll(self, now_s: float) -> Reading | None:
+        if now_s >= self.good_until_s:
+            raise ZeroDivisionError("division by zero")
+        return super().poll(now_s)
+
+
+def test_patience_answers_for_a_driver_that_breaks_and_opens_it_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late, said = Breaking(), list[str]()
+    waiting = patient(late, monkeypatch, said)
+    assert waiting.poll(0.5) == Echo(0.5, 1.0)
+    assert waiting.poll(1.0) == Fault(1.0, PingFault.NO_ANSWER)
+    assert late.closed
+    assert waiting.counts == {"frames": 3}
+    assert waiting.poll(1.05) is None
+    assert waiting.poll(1.1) == Fault(1.1, PingFault.NO_ANSWER)
+    late.clock.wait_until(6.0)
+    assert waiting.poll(6.0) == Fault(6.0, PingFault.NO_ANSWER)  # opened, and broken again
+    assert len(late.tried_s) == 2
+    late.good_until_s = 99.0
+    assert waiting.poll(11.0) == Echo(11.0, 1.0)
+    (line,) = said
+    assert "ZeroDivisionError" in line
+    assert "test_service_run.py" in line
+    assert "\n" not in line
+
+
+READS_SLOWLY = """
+from device import config
+read, times = config.load, []
+def load(path):
+    times.append(1)
+    if len(times) > 1:
+        time.sleep(1.5)
+    return read(path)
+config.load = load
+"""
+
+
+def test_settings_that_take_long_to_read_hold_nothing_up(manager: Manager) -> None:
+    """The old ones warn meanwhile."""
+    manager.settings(NEAR_WALL)
+    run = manager.start(READS_SLOWLY)
+    run.ready()
+    before = len(run.messages.so_far("WATCHDOG=1"))
+    run.send(signal.SIGHUP)
+    run.messages.wait_for("RELOADING=1")
+    run.send(signal.SIGHUP)
+    run.messages.wait_for("RELOADING=1", 2)
+    assert len(run.messages.so_far("READY=1")) == 1, "what was overtaken is no news"
+    run.ready(2)
+    assert len(run.messages.so_far("WATCHDOG=1")) - before > 12
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
 
 
 # ---------------------------------------------------------------- the places

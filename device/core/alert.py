@@ -117,7 +117,9 @@ class DeviceFault(StrEnum):
     CRASH_LOOP = "crash-loop"
     """It ended unbidden several times in a row, and runs on safe settings."""
     SETTINGS = "settings"
-    """Its configuration cannot be used: it runs on the last good one, or on the defaults."""
+    """Its configuration cannot be used: it runs on the last good one, or on what can be."""
+    OUTPUT = "output"
+    """The buzzer or the motor cannot be had: the other one warns alone."""
 
 
 class Alert(Struct, frozen=True, gc=False):

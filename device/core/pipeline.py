@@ -9,6 +9,7 @@ it has gives the levels it had.
 import math
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from device.core.alert import STILL_MPS, Alert, AlertMachine, DeviceFault, State
 from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health, SensorFault
@@ -25,6 +26,10 @@ SLOW_PERIODS = 2.5
 """Silence of this many periods is a fault in a sensor slower than the usual half second."""
 
 
+NOTICED_S = 10.0
+"""The fault signal, twice."""
+
+
 class Start(Struct, frozen=True):
     """What the wearer has to be told of how this run began.
 
@@ -34,6 +39,10 @@ class Start(Struct, frozen=True):
     restarted: bool = False
     fault: DeviceFault | None = None
     until_s: float = math.inf
+
+    def doubting(self, fault: DeviceFault) -> "Start":
+        """With that fault to tell for long enough to be noticed, unless there is another."""
+        return self if self.fault is not None else replace(self, fault=fault, until_s=NOTICED_S)
 
 
 FIRST = Start()
