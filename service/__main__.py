@@ -10,6 +10,7 @@ machines, and nothing stays mounted.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,9 @@ def collect(folder: Path) -> bool:
     if built.returncode:
         return False
     ours = HERE.parent / built.stdout.split()[-1]
+    whose = HERE.stat()
+    for made in (ours.parent, ours):  # by root, but in a user's folder
+        os.chown(made, whose.st_uid, whose.st_gid)
     for suite in SUITES:
         shutil.copytree(local(suite), folder / suite)
         shutil.copy(ours, folder / suite)
@@ -106,6 +110,9 @@ def test(suite: str, chosen: list[Path]) -> bool:
 
 def inside(arguments: list[str]) -> int:
     """What is done within the namespaces."""
+    if arguments == ["--sweep"]:
+        with prepare():
+            return 0
     if arguments[:1] == ["--run"]:
         suite, *words = arguments[1:]
         with prepare(), Machine(suite, {"/project": HERE.parent, "/debs": debs(suite)}) as machine:
@@ -142,13 +149,12 @@ def main() -> int:
     with ThreadPoolExecutor() as makers:
         list(makers.map(root, SUITES))
         list(makers.map(local, SUITES))
-    command = [
-        *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-        *("--propagation", "private", sys.executable, "-m", "service", "--inside", *arguments),
-    ]
+    apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    command = [*apart, "--propagation", "private", sys.executable, "-m", "service", "--inside"]
     if Path("/run/systemd/system").exists():
         # Its tree is not ours to make groups in; a scope with Delegate= is.
         command = ["systemd-run", "--scope", "--quiet", "--property=Delegate=yes", *command]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with (
         tempfile.TemporaryDirectory(prefix="rearguard-service-") as scratch,
         tempfile.TemporaryDirectory(prefix="rearguard-debs-") as packages,
@@ -156,8 +162,20 @@ def main() -> int:
         if not collect(Path(packages)):
             return wrong("no package could be built, and so none can be tested")
         environment = os.environ | {"SERVICE_SCRATCH": scratch, "SERVICE_SCRATCH_DEBS": packages}
-        return subprocess.run(command, check=False, cwd=HERE.parent, env=environment).returncode
+
+        def within(*words: str) -> int:
+            return subprocess.run(
+                [*command, *words], check=False, cwd=HERE.parent, env=environment
+            ).returncode
+
+        try:
+            return within(*arguments)
+        finally:
+            within("--sweep")  # interrupted, it could not itself
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

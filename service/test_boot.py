@@ -5,12 +5,42 @@ The module's machine is its own, so it may be switched off and on.
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
-from service.rig import STATE, UNIT, Machine, Pins, log, main_pid, ready_s, told, until
-from service.test_unit import DROP_IN, HOOK, HOOKED
+from service.rig import (
+    CONFIG,
+    STATE,
+    UNIT,
+    WALKING,
+    Machine,
+    Pins,
+    log,
+    main_pid,
+    ready_s,
+    told,
+    until,
+)
+from service.test_unit import DROP_IN, HOOKED
 
 Note = Callable[[str], None]
+BUTTON = """
+[button]
+enabled = true
+pin = 3
+hold_s = 1.0
+"""
+FINGER = """
+import gc, signal
+
+def press(*_):
+    for thing in gc.get_objects():
+        if type(thing).__name__ == "MockBoard":
+            thing.line(3).drive(False)
+
+signal.signal(signal.SIGUSR2, press)
+"""
+"""On SIGUSR2 the button goes down, and stays there."""
 
 
 def began_s(machine: Machine) -> float:
@@ -53,13 +83,19 @@ def test_the_machine_going_down_ends_it_in_good_order(machine: Machine) -> None:
     told(machine, lambda said: said["proven"])
 
 
-def test_a_run_that_ends_with_status_64_powers_off(machine: Machine) -> None:
-    machine.write("/opt/hook/sitecustomize.py", HOOK)
+def test_a_long_press_ends_the_walk_and_powers_off(machine: Machine, note: Note) -> None:
+    machine.write("/opt/hook/sitecustomize.py", FINGER)
     machine.write(f"{DROP_IN}/hook.conf", HOOKED)
+    machine.write(CONFIG, WALKING + BUTTON)
     machine.run("systemctl daemon-reload; systemctl restart rearguard")
     told(machine, lambda said: said["proven"])
     with Pins(machine) as pins:
         until(pins.high, 10.0)
+        pressed_s = time.monotonic()
         os.kill(main_pid(machine), signal.SIGUSR2)
         machine.wait_off()
+        note(f"long press of 1 s: off {time.monotonic() - pressed_s:.1f} s after it began")
         assert not pins.high()
+    machine.boot_again()
+    told(machine, lambda said: said["proven"])
+    assert "restarted" not in log(machine)

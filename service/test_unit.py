@@ -1,7 +1,7 @@
 """The service as systemd runs it: up, watched, quiet when it dies, and back at once.
 
 Times are by the monotonic clock, which a container shares with us, and of a moment at which an
-output was on. What is asserted leaves room for a busy machine; what was measured is printed.
+output was on. What was measured is printed.
 """
 
 import os
@@ -20,6 +20,7 @@ from service.rig import (
     WALKING,
     Machine,
     Pins,
+    kept,
     log,
     main_pid,
     ready_s,
@@ -30,8 +31,11 @@ from service.rig import (
 
 QUIET_S = 0.2
 READY_S = 1.0
-BUSY = 3.0
-"""By so much a busy machine may be slower, now and then."""
+WATCHDOG_S = 0.5
+DIES_S = 0.1
+"""On SIGABRT it writes its stacks to the log first."""
+SPIN_S = 0.3
+"""150 ms of computing, which the kernel sees at its ticks, and it shares the processor."""
 Note = Callable[[str], None]
 HOOK = """
 import os, signal, threading, time
@@ -46,12 +50,11 @@ def optional():
         os._exit(7)
 
 signal.signal(signal.SIGUSR1, spin)
-signal.signal(signal.SIGUSR2, lambda *_: os._exit(64))
 if os.path.exists("/opt/hook/crash"):
     threading.Thread(target=optional, daemon=True).start()
 """
-"""On SIGUSR1 spin, on SIGUSR2 end as for a long press; while /opt/hook/crash is there, crash soon
-after each start that keeps a journal."""
+"""On SIGUSR1 spin; while /opt/hook/crash is there, crash soon after each start that keeps a
+journal."""
 HOOKED = "[Service]\nEnvironment=PYTHONPATH=/opt/hook PYTHONDONTWRITEBYTECODE=1\n"
 DROP_IN = "/etc/systemd/system/rearguard.service.d"
 
@@ -96,6 +99,21 @@ def end_and_watch(machine: Machine, number: int) -> tuple[float, float]:
     return quiet_s, ready_s(machine, began_s) - began_s
 
 
+def end_often(
+    machine: Machine, number: int, says: str, times: int = 3
+) -> list[tuple[float, float]]:
+    """`end_and_watch`, each on a clean record, for three in a row are a crash loop."""
+    took = []
+    for _ in range(times):
+        before = log(machine)
+        took.append(end_and_watch(machine, number))
+        said = since(machine, before)
+        assert says in said
+        assert "restarted" in said
+        start(machine)
+    return took
+
+
 def test_it_is_ready_with_a_status_and_watched(machine: Machine) -> None:
     assert machine.show(UNIT, "WatchdogUSec") == "500ms"
     until(lambda: "pings/s" in machine.show(UNIT, "StatusText"), 5.0)
@@ -128,51 +146,31 @@ def test_the_sandbox_holds_in_the_running_daemon(machine: Machine) -> None:
 
 
 def test_killed_it_is_quiet_at_once_and_back_within_a_second(machine: Machine, note: Note) -> None:
-    quiet, ready = [], []
-    for _ in range(5):
-        before = log(machine)
-        quiet_s, back_s = end_and_watch(machine, signal.SIGKILL)
-        quiet.append(quiet_s)
-        ready.append(back_s)
-        assert "restarted" in since(machine, before)
-        start(machine)  # on a clean record: three in a row are a crash loop
-    note(f"SIGKILL: low in {min(quiet):.3f}-{max(quiet):.3f} s (0.2 wanted)")
-    note(f"SIGKILL: READY in {min(ready):.3f}-{max(ready):.3f} s (1 wanted)")
-    assert min(quiet) <= QUIET_S
-    assert max(quiet) <= BUSY * QUIET_S
-    assert min(ready) <= READY_S
-    assert max(ready) <= BUSY * READY_S
+    quiet_s, back_s = zip(*end_often(machine, signal.SIGKILL, "status=9/KILL", 5), strict=True)
+    kept("SIGKILL: low", [*quiet_s], QUIET_S, note)
+    kept("SIGKILL: READY", [*back_s], READY_S, note)
 
 
 def test_hung_it_is_ended_by_the_watchdog(machine: Machine, note: Note) -> None:
-    before = log(machine)
-    quiet_s, back_s = end_and_watch(machine, signal.SIGSTOP)
-    note(f"hang: low in {quiet_s:.3f} s, READY in {back_s:.3f} s")
-    assert "Watchdog timeout" in since(machine, before)
-    assert quiet_s <= 1.2
-    assert back_s <= 2.2
+    quiet_s, back_s = zip(*end_often(machine, signal.SIGSTOP, "Watchdog timeout"), strict=True)
+    kept("hang: low", [*quiet_s], WATCHDOG_S + QUIET_S + DIES_S, note)
+    kept("hang: READY", [*back_s], WATCHDOG_S + READY_S, note)
 
 
 def test_spinning_it_is_ended_by_the_limit_on_real_time(hook: Machine, note: Note) -> None:
-    before = log(hook)
-    quiet_s, back_s = end_and_watch(hook, signal.SIGUSR1)
-    note(f"spin: low in {quiet_s:.3f} s, READY in {back_s:.3f} s")
-    assert "Watchdog timeout" not in since(hook, before)
-    assert "XCPU" in since(hook, before)
-    assert quiet_s <= 0.5
-    assert back_s <= 1.5
+    quiet_s, back_s = zip(*end_often(hook, signal.SIGUSR1, "status=24/XCPU"), strict=True)
+    kept("spin: low", [*quiet_s], SPIN_S + QUIET_S, note)
+    kept("spin: READY", [*back_s], SPIN_S + READY_S, note)
 
 
 def test_a_good_reload_is_in_use_and_the_process_stays(machine: Machine) -> None:
     pid = main_pid(machine)
-    before = log(machine)
     machine.write(CONFIG, f'{WALKING}\n[alert]\nprofile = "fit"\n')
     machine.systemctl("reload rearguard")
-    until(lambda: "reload" in since(machine, before), 5.0)
-    assert told(machine, lambda said: said["proven"])["kept"] is None
-    assert main_pid(machine) == pid
     journals = machine.root / STATE / "journals"
     until(lambda: b'"profile":"fit"' in max(journals.glob("*.jsonl")).read_bytes(), 5.0)
+    assert told(machine, lambda said: said["proven"])["kept"] is None
+    assert main_pid(machine) == pid
 
 
 def test_a_bad_reload_changes_nothing_and_says_why(machine: Machine) -> None:
