@@ -73,7 +73,7 @@ class Walk:
         self._began_s = time.monotonic()
         self._say = say
         self._journal_path = journal_path
-        self._missing: list[str] = []
+        self.missing: list[str] = []
         settings = plan.settings
         stream = None if journal_path is None else stack.enter_context(journal.create(journal_path))
         clock, board, rng, open_port = surroundings(settings, stack, given)
@@ -121,7 +121,7 @@ class Walk:
 
     def would_differ(self, plan: Plan) -> bool:
         """Whether `plan` would be another walk, or the same with what is missing or doubted now."""
-        mended = bool(self._missing) or self.plan.start.fault is not None
+        mended = bool(self.missing) or self.plan.start.fault is not None
         return plan.settings != self.plan.settings or (plan.kept is None and mended)
 
     def goes_on(self, plan: Plan) -> None:
@@ -142,7 +142,7 @@ class Walk:
             config=plan.source,
             kept=plan.kept,
             safe=plan.safe,
-            missing=self._missing,
+            missing=self.missing,
             restarts=plan.quick_ends,
             factory=settings.gpio.factory,
             sensor=sensors.model(settings.sensor).title,
@@ -167,7 +167,7 @@ class Walk:
             say(f"{self._journal_path}: journal ended early: {why}; free space or move it")
 
     def _do_without(self, name: str, error: Exception) -> None:
-        self._missing.append(name)
+        self.missing.append(name)
         self._say(f"{error}; until then without the {name}")
 
     def _close_keeper(self) -> None:
@@ -205,7 +205,8 @@ class Attendance:
         if not self._ready and (alert.fault is not None or _answered(step.reading)):
             self._ready = notifier.ready()
         plan = self._walk.plan
-        if not self._good and alert.proven and plan.kept is None and not plan.safe:
+        doubted = plan.kept is not None or plan.safe or self._walk.missing
+        if not self._good and alert.proven and not doubted:
             self._good = True
             self._service.keep_good(plan.settings)
         each_s = notifier.alive_each_s

@@ -308,7 +308,7 @@ class Told:
         given = Service(None, None, self._notifier)
         given.keep_good = self.kept_good.append  # type: ignore[method-assign]
         plan = walk.Plan(Settings(), "here", kept)
-        self.plan: Any = SimpleNamespace(plan=plan, snapshot=Snapshot)
+        self.plan: Any = SimpleNamespace(plan=plan, snapshot=Snapshot, missing=[])
         self._attendance = Attendance(self.plan, given)
 
     def __call__(self, step: Step) -> None:
@@ -1150,6 +1150,7 @@ def test_one_output_that_cannot_be_had_is_announced_by_the_other(
     assert f"{name}.pin = {pin}" in run.log.wait_for(f"until then without the {name}").text
     assert run.end(signal.SIGTERM) == 0
     assert_well(run)
+    assert not manager.last_good.exists(), "a wrong pin was kept as good"
 
 
 def test_what_was_missing_is_asked_for_again_at_a_reload(manager: Manager) -> None:
