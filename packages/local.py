@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
 from email.parser import Parser
@@ -104,8 +103,7 @@ def compile_lgpio(work: Path, suite: str, mirrors: list[str]) -> Path:
     """lgpio's source as a wheel would hold it: what its setup.py does for PyPI, by hand."""
     python = SUITES[suite].python
     archive = download("lgpio", work)
-    with tarfile.open(archive) as tar:
-        tar.extractall(work, filter="data")
+    run("tar", "--extract", "--file", archive, "--directory", work)
     source = work / archive.name.removesuffix(".tar.gz")
     swig = work / "swig"
     swig.mkdir()
