@@ -23,13 +23,14 @@ import msgspec
 
 from device import physics, profiles, sensors, toml
 from device.errors import ConfigError
-from device.settings import JournalSettings, Section, SensorSettings, Settings
+from device.settings import JournalSettings, Profile, Section, SensorSettings, Settings
 
 PLACES = (Path("/boot/firmware/rearguard.toml"), Path("/etc/rearguard/rearguard.toml"))
 VARIABLE = "REARGUARD_CONFIG"
 
 PULLED_UP_AT_BOOT = range(9)
 UART_PINS = (14, 15)
+MORE_CAREFUL: dict[Profile, Profile] = {"fit": "default", "default": "rehab"}
 SOLDERED = ("gpio", "sensor", "buzzer", "motor")
 S = TypeVar("S", bound=Section)
 UNITS = {"_m": "m", "_s": "s", "_c": "°C", "_hz": "Hz"}
@@ -145,8 +146,19 @@ def usable(raw: Mapping[str, Any]) -> Settings | None:
 def safe(settings: Settings) -> Settings:
     """What is soldered and who wears it, as in `settings`; all else at its default.
 
-    What is optional is left out, since it may be what fails.
+    What is optional is left out, since it may be what fails. A profile that this sensor cannot
+    serve without being tuned gives way to the next more careful one.
     """
+    found = _untuned(settings)
+    while any(_complaints(found)) and found.alert.profile in MORE_CAREFUL:
+        profile = MORE_CAREFUL[found.alert.profile]
+        found = msgspec.structs.replace(
+            found, alert=msgspec.structs.replace(found.alert, profile=profile)
+        )
+    return found
+
+
+def _untuned(settings: Settings) -> Settings:
     sensor, buzzer, motor = settings.sensor, settings.buzzer, settings.motor
     return fitted(
         Settings(

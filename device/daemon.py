@@ -29,6 +29,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from device import config, sensors, service, starts, status
@@ -48,6 +49,21 @@ OPEN_FOR_S = 5.0
 OPEN_AGAIN_S = 0.25
 INSIST_S = 1.0
 """What is busy at first may be another's last breath; then its pin is done without."""
+
+
+class Effort(Struct, frozen=True):
+    """How hard to try to open a walk.
+
+    What cannot be had is tried again for `patience_s`; what can be done without is insisted upon
+    for `insist_s`.
+    """
+
+    insist_s: float
+    patience_s: float
+
+
+ALL_OR_NOTHING = Effort(math.inf, 0.0)
+WHATEVER_THERE_IS = Effort(0.0, 0.0)
 LAST_GOOD = "the last good settings"
 FROM_BEFORE = "the settings from before"
 Read = Callable[[], tuple[Settings, str]]
@@ -105,14 +121,14 @@ class Stopper:
 def run(read: Read, journal_path: Path | None, say: Say) -> int:
     """Warn until told to stop; returns the exit status. Raises RearguardError."""
     given = service.from_environ()
-    if given:
+    if given.managed:
         os.set_blocking(2, False)
         say = service.log
     else:
         # A terminal or a remote shell that closes is no reason to leave the wearer unwarned.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.ExitStack() as stack:
-        stopper = stack.enter_context(Stopper(reloads=bool(given)))
+        stopper = stack.enter_context(Stopper(reloads=given.managed))
         return Run(given, read, journal_path, stopper, say).go()
 
 
@@ -133,6 +149,7 @@ class Run:
         self._stopper = stopper
         self._say = say
         self._walk: Walk | None = None
+        self._beginning = starts.Beginning()
         self._begun = self._dismissed = False
 
     def go(self) -> int:
@@ -148,19 +165,19 @@ class Run:
                 self._walk_on(self._first_plan())
             except RearguardError:
                 if not self._begun:
-                    starts.end(self._service.runtime)  # it says why: that is no crash
+                    starts.excuse(self._service.runtime, self._beginning)
                 raise
-        return SHUT_DOWN if self._dismissed and self._service else 0
+        return SHUT_DOWN if self._dismissed and self._service.managed else 0
 
     def _walk_on(self, first: Plan) -> None:
         """From plan to plan; what cannot be opened is followed by what may serve instead."""
         plans = self._ladder(first)
         plan: Plan | None = next(plans)
-        insist_s, patience_s = (INSIST_S, OPEN_FOR_S) if self._service else (0.0, 0.0)
+        effort = Effort(INSIST_S, OPEN_FOR_S) if self._service.managed else ALL_OR_NOTHING
         refusal: RearguardError | None = None
         while plan is not None:
             try:
-                after = self._one_walk(plan, insist_s, patience_s)
+                after = self._one_walk(plan, effort)
             except (HardwareError, InputError) as error:
                 if self._begun:
                     raise
@@ -170,16 +187,17 @@ class Run:
                     raise refusal from error
                 self._say(f"{error}; in use: {following.source}")
                 plan = replace(following, kept=str(refusal))
-                insist_s = patience_s = 0.0
+                effort = WHATEVER_THERE_IS
             else:
-                plans = self._ladder(replace(plan, source=FROM_BEFORE, start=FIRST))
-                plan, refusal = after, None
-                insist_s, patience_s = math.inf, 0.0
+                as_it_was = replace(plan, source=FROM_BEFORE)
+                as_it_was = replace(as_it_was, start=replace(plan.start, restarted=False))
+                plans = self._ladder(as_it_was)
+                plan, refusal, effort = after, None, ALL_OR_NOTHING
 
     def _ladder(self, plan: Plan) -> Iterator[Plan]:
         """`plan`, and what may serve, as a service, should that be impossible to open."""
         yield plan
-        if not self._service:
+        if not self._service.managed:
             return
         start = plan.start.doubting(DeviceFault.SETTINGS)
         last = self._service.last_good()
@@ -190,7 +208,7 @@ class Run:
 
     def _first_plan(self) -> Plan:
         """What is written, or what serves in its place. Raises ConfigError by hand."""
-        beginning = starts.begin(self._service.runtime)
+        beginning = self._beginning = starts.begin(self._service.runtime)
         start = Start(restarted=beginning.restarted)
         if beginning.restarted:
             self._say(f"restarted: the last run ended unbidden ({beginning.quick_ends} in a row)")
@@ -198,7 +216,7 @@ class Run:
         try:
             settings, source = self._written()
         except ConfigError as error:
-            if not self._service:
+            if not self._service.managed:
                 raise
             kept = str(error)
             settings, source = self._instead(error)
@@ -225,41 +243,39 @@ class Run:
         except ConfigError:
             raise
         except Exception as error:
-            if not self._service:
+            if not self._service.managed:
                 raise
             raise ConfigError(
                 f"the configuration cannot be read ({error!r}); report this"
             ) from error
 
-    def _one_walk(self, plan: Plan, insist_s: float, patience_s: float) -> Plan | None:
+    def _one_walk(self, plan: Plan, effort: Effort) -> Plan | None:
         """Walk; returns what the next walk is to begin with, or None at the end."""
         stopper, notifier = self._stopper, self._service.notifier
         reader: Reader | None = None
         again = self._begun = False
         with contextlib.ExitStack() as stack:
-            walk = self._begin(stack, plan, insist_s, patience_s)
+            walk = self._begin(stack, plan, effort)
             if walk is None:
                 self._ending()
                 return None
             self._walk, self._begun = walk, True
-            stack.callback(self._left)
+            stack.callback(setattr, self, "_walk", None)
             while True:
                 walk.go(stopper.tell, service.SPIN_S if reader is None else service.RELOAD_S)
                 if stopper.asked or walk.device.dismissed:
                     break
                 again, stopper.reload = again or stopper.reload, False
                 stopper.woken = False
-                if reader is not None and (after := reader.after) is not None:
-                    reader = None
-                    if again:
-                        pass  # it was overtaken
-                    elif walk.would_differ(after):
+                if reader is not None and reader.after is not None:
+                    after, reader = reader.after, None
+                    if not again and walk.would_differ(after):
                         service.limit_spinning(service.RELOAD_S)
                         notifier.alive()  # closing is no cycle, but short
                         return after
-                    else:
+                    if not again:
                         walk.goes_on(after)
-                if again and reader is None:
+                if again and reader is None:  # what was overtaken is read anew
                     again = False
                     notifier.reloading()
                     reader = Reader(self._reread, walk.plan, stopper.wake)
@@ -269,13 +285,13 @@ class Run:
         return None
 
     def _ending(self) -> None:
-        """Said before anything is closed: what takes long now must not look like a hang."""
+        """Said before anything is closed: what takes long now must not look like a hang or spin."""
+        self._stopper.asked = True  # if only by the wearer: more signals change nothing
+        if self._service.managed:
+            service.limit_spinning(service.RELOAD_S)
         self._service.notifier.alive()
         self._service.notifier.stopping()
         starts.end(self._service.runtime)
-
-    def _left(self) -> None:
-        self._walk = None
 
     def _reread(self, plan: Plan) -> Plan:
         """The plan by what is written now; or `plan` with what is wrong with that."""
@@ -287,26 +303,20 @@ class Run:
         self._say(f"reload: {source}")
         return Plan(settings, source)
 
-    def _begin(
-        self, stack: contextlib.ExitStack, plan: Plan, insist_s: float, patience_s: float
-    ) -> Walk | None:
-        """A walk with everything open; None if told to stop before. Raises RearguardError.
-
-        What cannot be had is tried again for `patience_s`, and insisted upon for `insist_s`, if it
-        can be done without at all.
-        """
+    def _begin(self, stack: contextlib.ExitStack, plan: Plan, effort: Effort) -> Walk | None:
+        """A walk with everything open; None if told to stop before. Raises RearguardError."""
         began_s = time.monotonic()
         while True:
             self._service.notifier.alive()  # nor is opening; it is bounded by the patience
             waited_s = time.monotonic() - began_s
-            insist = not self._service or waited_s < insist_s
+            insist = waited_s < effort.insist_s
             with contextlib.ExitStack() as attempt:
                 try:
                     walk = Walk(self._service, plan, self._journal_path, attempt, self._say, insist)
                 except HardwareError:
-                    if self._stopper.asked and self._service:
+                    if self._stopper.asked and self._service.managed:
                         return None
-                    if waited_s >= patience_s:
+                    if waited_s >= effort.patience_s:
                         raise
                 else:
                     stack.push(attempt.pop_all())
@@ -314,7 +324,8 @@ class Run:
             time.sleep(OPEN_AGAIN_S)
 
     def _snapshot(self) -> status.Snapshot:
-        return status.Snapshot() if self._walk is None else self._walk.snapshot()
+        walk = self._walk  # it may go meanwhile
+        return status.Snapshot() if walk is None else walk.snapshot()
 
 
 class Reader:

@@ -24,7 +24,7 @@ from device.errors import HardwareError, all_of
 from device.pins import Board, Pin, claim
 from device.settings import BuzzerSettings, LedSettings, MotorSettings
 
-DoWithout = Callable[[str, Exception], None]
+DoWithout = Callable[[str, HardwareError], None]
 """Takes an output's name, and why it cannot be had."""
 LONGEST_ON_S = 5.0
 """STOP's continuous tone lasts 3 s; nothing means to be on for longer."""
@@ -167,18 +167,18 @@ class Outputs:
             )
             if settings.enabled
         }
-        refused: dict[str, Exception] = {}
+        refused: dict[str, HardwareError] = {}
         for name, pin in fitted.items():
             try:
                 self._lines[name] = _Line(claim(self._board, pin, f"{name}.pin"))
                 self._lines[name].low_first()
             except Exception as error:  # noqa: BLE001 - the rest must be low all the same
-                refused[name] = error
+                refused[name] = _said(f"{name}.pin = {pin}", error)
         for name in [name for name in self._lines if name not in refused]:
             try:
                 self._start_pwm(name)
             except Exception as error:  # noqa: BLE001 - likewise
-                refused[name] = error
+                refused[name] = _said(f"{name}.pin = {fitted[name]}", error)
         if refused:
             self._leave_out(refused)
 
@@ -198,7 +198,7 @@ class Outputs:
                     ' fit an active buzzer or use gpio.factory = "gpiod" or "lgpio"'
                 ) from error
 
-    def _leave_out(self, refused: dict[str, Exception]) -> None:
+    def _leave_out(self, refused: dict[str, HardwareError]) -> None:
         if self._do_without is None or not {"buzzer", "motor"} & (self._lines.keys() - refused):
             raise next(iter(refused.values()))
         for name, error in refused.items():
@@ -238,6 +238,14 @@ class Outputs:
         if buzzer == command.buzzer and motor == command.motor:
             return command
         return Command(buzzer, motor, tone_hz, command.led)
+
+
+def _said(setting: str, error: Exception) -> HardwareError:
+    if isinstance(error, HardwareError):
+        return error
+    said = HardwareError(f"{setting}: cannot be driven ({error}); choose another pin")
+    said.__cause__ = error
+    return said
 
 
 class DeadMan(threading.Thread):

@@ -36,7 +36,8 @@ class Service:
         self.state = state
         self.notifier = notifier
 
-    def __bool__(self) -> bool:
+    @property
+    def managed(self) -> bool:
         """Whether a service manager started this."""
         return self.runtime is not None or self.notifier.listened_to
 
@@ -110,7 +111,7 @@ def mirror(folder: Path) -> Callable[[int], Callable[[float, float], None]]:
 def log(text: str) -> None:
     """One line on stderr, or nothing when the log does not take it: nobody waits for a log."""
     with contextlib.suppress(OSError):
-        os.write(2, text.encode() + b"\n")
+        os.write(2, text.encode(errors="backslashreplace") + b"\n")
 
 
 def _keep(path: Path, content: bytes) -> None:

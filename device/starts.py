@@ -23,10 +23,14 @@ NOTE = "starts.json"
 
 
 class Note(Struct, frozen=True):
-    """What a run leaves: when it began (CLOCK_MONOTONIC), and the quick ends before it."""
+    """What a run leaves: when it began (CLOCK_MONOTONIC), and the quick ends before it.
+
+    `excused`: its own end is none of them.
+    """
 
     began_s: float
     quick_ends: int = 0
+    excused: bool = False
 
 
 class Beginning(Struct, frozen=True):
@@ -55,11 +59,18 @@ def begin(folder: Path | None) -> Beginning:
         beginning = Beginning(restarted=True)
     else:
         quick = now_s - last.began_s < QUICK_S
-        beginning = Beginning(restarted=True, quick_ends=last.quick_ends + 1 if quick else 0)
-    note = Note(now_s, beginning.quick_ends)
-    with contextlib.suppress(OSError):
-        (folder / NOTE).write_bytes(msgspec.json.encode(note))
+        quick_ends = last.quick_ends + (not last.excused)
+        beginning = Beginning(restarted=True, quick_ends=quick_ends if quick else 0)
+    _leave(folder, Note(now_s, beginning.quick_ends))
     return beginning
+
+
+def excuse(folder: Path | None, beginning: Beginning) -> None:
+    """This run could not begin, and said why; what was known at its start is for the next."""
+    if folder is None or not beginning.restarted:
+        end(folder)
+    else:
+        _leave(folder, Note(time.monotonic(), beginning.quick_ends, excused=True))
 
 
 def end(folder: Path | None) -> None:
@@ -67,3 +78,8 @@ def end(folder: Path | None) -> None:
     if folder is not None:
         with contextlib.suppress(OSError):
             (folder / NOTE).unlink(missing_ok=True)
+
+
+def _leave(folder: Path, note: Note) -> None:
+    with contextlib.suppress(OSError):
+        (folder / NOTE).write_bytes(msgspec.json.encode(note))

@@ -84,7 +84,7 @@ class Walk:
             stack.callback(self._writer.flush)  # after the outputs went low: a slow disk may block
         self._keeper: Keeper | None = None
         stack.callback(self._close_keeper)  # likewise
-        open_sensor = (lambda driver, parts: Patient(driver, parts, say)) if given else None
+        open_sensor = (lambda driver, parts: Patient(driver, parts, say)) if given.managed else None
         do_without = None if insist else self._do_without
         self.device = stack.enter_context(
             loop.assemble(
@@ -101,7 +101,7 @@ class Walk:
         observers: list[loop.Observer] = [Reporter(say), self.meter]
         observers += [kept for kept in (self._writer, self._keeper) if kept is not None]
         self._attendance = Attendance(self, given)
-        if given:
+        if given.managed:
             observers.append(self._attendance)
         self._observe = loop.fan_out(observers)
         self._say_hello(board)
@@ -111,7 +111,7 @@ class Walk:
 
         Whoever computes for `spin_s` without a pause meanwhile spins.
         """
-        if self._service:
+        if self._service.managed:
             service.limit_spinning(spin_s)
         stats = self._ticker.stats
         self._ticker = self.device.ticker()
@@ -195,14 +195,13 @@ class Attendance:
         self._said = ""
 
     def confirm(self) -> None:
-        """Ready again; if the sensor has not answered yet, it is said when it has."""
-        if self._ready:
-            self._service.notifier.ready()
+        """Let the next cycle in which the sensor answers, or its fault stands, say so again."""
+        self._ready = False
 
     def __call__(self, step: Step) -> None:
         """A cycle was finished."""
         notifier, t_s, alert = self._service.notifier, step.t_s, step.alert
-        if not self._ready and (alert.fault is not None or _answered(step.reading)):
+        if not self._ready and (isinstance(alert.fault, SensorFault) or _answered(step.reading)):
             self._ready = notifier.ready()
         plan = self._walk.plan
         doubted = plan.kept is not None or plan.safe or self._walk.missing
@@ -270,7 +269,7 @@ def surroundings(
     if settings.gpio.factory != "mock":
         clock = MonotonicClock()
         board = open_board(settings.gpio.factory, clock)
-        if given:
+        if given.managed:
             with contextlib.suppress(HardwareError):  # not every board has a chip
                 given.note_outputs(chip.header_chip(), pins)
         return clock, board, random.Random(), _open_port

@@ -12,7 +12,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from service.roots import root
+from service.roots import local, root
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -22,11 +22,11 @@ WHEELS = ROOT / "requirements" / "lines.txt"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rearguard-lines"
 
 
-def layers(scratch: Path, suite: str = SUITE) -> str:
+def layers(scratch: Path) -> str:
     """As guest-systemd wants them; our own package unpacked in `scratch`. Ends the program with
     a line when they cannot be had."""
-    debian = root(suite)
-    others = _others(suite, debian)
+    debian = root(SUITE)
+    others = _others(debian)
     said = _do("sh", str(LOCAL / "deb.sh")).split()
     ours = scratch / "package"
     _unpack(ROOT / said[-1], ours)
@@ -34,19 +34,15 @@ def layers(scratch: Path, suite: str = SUITE) -> str:
     return f"{ours}:{others}:{debian}"
 
 
-def _others(suite: str, debian: Path) -> Path:
+def _others(debian: Path) -> Path:
     """What the package depends on and Debian has not, unpacked; kept for the next time."""
     inputs = b"".join(path.read_bytes() for path in (*sorted(LOCAL.glob("local.*")), WHEELS))
-    folder = CACHE / f"{suite}-{sha256(inputs).hexdigest()[:16]}"
+    folder = CACHE / f"{SUITE}-{sha256(inputs).hexdigest()[:16]}"
     if folder.exists():
         return folder
     half = CACHE / f".{folder.name}.{os.getpid()}"
-    packages = half / "packages"
-    packages.mkdir(parents=True)
-    _do(sys.executable, str(LOCAL / "local.py"), suite, "--out", str(packages))
-    for package in sorted((packages / suite).glob("*.deb")):
+    for package in sorted(local(SUITE).glob("*.deb")):
         _unpack(package, half)
-    shutil.rmtree(packages)
     _do(
         *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
         *("--only-binary", ":all:", "--python-version", PYTHON, "--requirement", str(WHEELS)),

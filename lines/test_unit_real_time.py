@@ -14,8 +14,8 @@ import pytest
 from lines import unit
 from lines.rig import Far
 
-FAR_M = 2.5
-DEATHS = 5
+FAR_M = 3.5
+DEATHS = 3
 WORST_LOW_S, WORST_READY_S = 2.0, 10.0
 
 

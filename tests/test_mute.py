@@ -244,7 +244,7 @@ def test_a_sensors_fault_ends_the_mute() -> None:
         (at_a_wall(0.5), FIRST),
         (at_a_wall(1.35, breakages=(Breakage(at_s=1.0, failure=Failure.OFF),)), FIRST),
         (OPEN, Start(fault=DeviceFault.CRASH_LOOP)),
-        (WARNING, Start(fault=DeviceFault.SETTINGS, until_s=10.0)),
+        (OPEN, Start(fault=DeviceFault.SETTINGS, until_s=10.0)),
     ],
     ids=["danger", "stop", "fault", "crash-loop", "settings"],
 )
@@ -309,7 +309,7 @@ ALERTS = [
 
 @pytest.mark.parametrize("alert", ALERTS, ids=str)
 def test_each_alert_ends_a_mute_or_lets_it_be(alert: Alert) -> None:
-    must_be_heard = alert.fault is not None or alert.state >= State.DANGER
+    must_be_heard = alert.state >= State.DANGER or choose(alert) is Cue.FAULT
     p = silent()
     p.mute(2.01, 600.0)
     p.step(2.05, alert)
@@ -319,7 +319,7 @@ def test_each_alert_ends_a_mute_or_lets_it_be(alert: Alert) -> None:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=str)
 def test_each_alert_refuses_a_mute_or_takes_it(alert: Alert) -> None:
-    must_be_heard = alert.fault is not None or alert.state >= State.DANGER
+    must_be_heard = alert.state >= State.DANGER or choose(alert) is Cue.FAULT
     p, untouched = silent(), silent()
     for i in range(1, 200):
         now_s = round(2.0 + i * PERIOD_S, 6)
@@ -504,11 +504,22 @@ def test_a_device_fault_changes_no_level() -> None:
 
 
 @pytest.mark.parametrize("fault", list(DeviceFault))
-def test_stop_outshouts_a_device_fault_and_nothing_less_does(fault: DeviceFault) -> None:
+def test_what_urges_outshouts_a_device_fault_and_nothing_less_does(fault: DeviceFault) -> None:
+    """The sensor is believed: who walks at a wall needs DANGER, and not a doubt of the device."""
     for state in State:
-        expected = Cue.STOP if state.level == "stop" else Cue.FAULT
-        assert choose(Alert(state, fault, closing=True, proven=True)) is expected, state
-        assert choose(Alert(state, fault, hushed=True)) is expected, state
+        for closing, hushed in ((True, False), (False, True)):
+            plain = choose(Alert(state, closing=closing, hushed=hushed, proven=True))
+            calm = plain in (Cue.SILENCE, Cue.CAUTION, Cue.CAUTION_CLOSING)
+            doubted = choose(Alert(state, fault, closing, hushed, proven=True))
+            assert doubted is (Cue.FAULT if calm else plain), state
+
+
+def test_a_crash_loop_warns_of_a_wall_as_early_as_ever() -> None:
+    plain = Walk(TO_THE_WALL, 14.0)
+    walk = Walk(TO_THE_WALL, 14.0, start=Start(fault=DeviceFault.CRASH_LOOP))
+    for cue in (Cue.WARNING, Cue.DANGER, Cue.STOP):
+        first_s = [next(s.t_s for s in one.steps if s.cue is cue) for one in (plain, walk)]
+        assert first_s[0] == first_s[1], cue
 
 
 def test_touching_the_wall_is_stop_though_the_device_crashed_before() -> None:

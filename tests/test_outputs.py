@@ -742,8 +742,7 @@ def test_what_cannot_be_had_may_be_told_and_done_without(lost: int, name: str, h
     assert [one for one, _ in told] == [name]
     assert outputs.missing == [one for one in ("buzzer", "motor") if one == name]
     assert all(line.closed for line in lines.values())
-    if how == "busy":
-        assert str(told[0][1]).startswith(f"{name}.pin = {lost}: ")
+    assert str(told[0][1]).startswith(f"{name}.pin = {lost}: ")
 
 
 def test_a_passive_buzzer_without_pwm_is_done_without() -> None:
@@ -765,6 +764,13 @@ def test_without_buzzer_and_motor_nothing_could_warn() -> None:
         outputs.__enter__()
     assert lamp.level == 0.0
     assert told == []
+
+
+def test_what_cannot_be_driven_is_one_line_for_those_who_insist() -> None:
+    lines = {"GPIO18": Line(), "GPIO13": Line()}
+    lines["GPIO13"].broken = {"frequency"}
+    with pytest.raises(HardwareError, match=r"^motor\.pin = 13: cannot be driven .*; choose"):
+        Outputs(Header(**lines), BUZZER, MOTOR).__enter__()
 
 
 def test_one_output_alone_that_cannot_be_had_is_not_done_without() -> None:

@@ -303,6 +303,7 @@ class Told:
         self.fault_s: float | None = None
         self.now_s = 0.0
         self.kept_good: list[Settings] = []
+        self.deaf = False
         self._notifier = notify.Notifier(None, watchdog_s)
         self._notifier._send = self._take  # type: ignore[method-assign]
         given = Service(None, None, self._notifier)
@@ -310,6 +311,7 @@ class Told:
         plan = walk.Plan(Settings(), "here", kept)
         self.plan: Any = SimpleNamespace(plan=plan, snapshot=Snapshot, missing=[])
         self._attendance = Attendance(self.plan, given)
+        self.confirm = self._attendance.confirm
 
     def __call__(self, step: Step) -> None:
         self.now_s = step.t_s
@@ -318,8 +320,9 @@ class Told:
         self._attendance(step)
 
     def _take(self, message: str) -> bool:
-        self.said.append((self.now_s, message))
-        return True
+        if not self.deaf:
+            self.said.append((self.now_s, message))
+        return not self.deaf
 
     def times(self, word: str) -> list[float]:
         return [t_s for t_s, message in self.said if message == word]
@@ -354,6 +357,31 @@ def test_ready_is_said_when_the_fault_is_announced_and_not_before(kind: str) -> 
     assert told.fault_s is not None
     assert told.fault_s > 0.1
     assert told.times("READY=1") == [told.fault_s]
+
+
+def test_a_doubt_about_the_device_alone_is_no_reason_to_be_ready() -> None:
+    told = Told()
+    pipeline = Pipeline(Settings(), start=FIRST.doubting(DeviceFault.SETTINGS))
+    fault = None
+    for number in range(1, 60):
+        step = pipeline.step(number * 0.05, None)
+        told(step)
+        if fault is not step.alert.fault:
+            fault, since_s = step.alert.fault, step.t_s
+    assert fault == "never-answered"
+    assert told.times("READY=1") == [since_s]
+
+
+def test_ready_after_a_reload_is_said_until_it_is_taken() -> None:
+    told, pipeline = Told(), Pipeline(Settings())
+    for number in range(1, 60):
+        if number == 20:
+            told.deaf = True
+            told.confirm()
+        if number == 40:
+            told.deaf = False
+        told(pipeline.step(number * 0.05, Echo(number * 0.05, 1.5 + 0.01 * (number % 3))))
+    assert told.times("READY=1") == [0.05, 2.0]
 
 
 def test_only_settings_with_which_the_sensor_answered_are_kept_as_good() -> None:
@@ -1005,6 +1033,13 @@ def _(really, settings, *more):
     assert (safe.alert.profile, safe.alert.warning_m, safe.buzzer.pin) == ("rehab", None, 22)
     assert len(manager.journals) == count
     assert not manager.last_good.exists(), "the safe settings were kept as the good ones"
+    right = manager.config.read_text("utf-8")
+    nowhere = '[gpio]\nfactory = "mock"\n[simulation]\nscenario = "nowhere"\n'
+    manager.config.write_text(nowhere, encoding="utf-8")
+    run.reload()  # which cannot be opened, and so changes nothing
+    snapshot = run.status(lambda now: now.proven and now.fault == "crash-loop")
+    assert (snapshot.safe, snapshot.journal) == (True, None)
+    manager.config.write_text(right, encoding="utf-8")
     run.reload()
     after = run.status(well)
     assert (after.safe, after.fault) == (False, None)
@@ -1387,10 +1422,10 @@ def test_outputs_are_noted_where_there_is_a_place_and_nowhere_else(tmp_path: Pat
 def test_the_places_are_found_by_environment() -> None:
     found = service.from_environ({"RUNTIME_DIRECTORY": "/run/r", "STATE_DIRECTORY": "/var/lib/r"})
     assert (found.runtime, found.state) == (Path("/run/r"), Path("/var/lib/r"))
-    assert bool(found)
+    assert found.managed
     by_hand = service.from_environ({"RUNTIME_DIRECTORY": ""})
     assert (by_hand.runtime, by_hand.state) == (None, None)
-    assert not by_hand
+    assert not by_hand.managed
 
 
 def test_the_limit_leaves_the_hard_one_alone() -> None:

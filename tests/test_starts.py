@@ -114,3 +114,21 @@ def test_a_note_that_cannot_be_read_written_or_removed_does_no_harm(tmp_path: Pa
     (tmp_path / starts.NOTE).mkdir()
     assert starts.begin(tmp_path) == Beginning(restarted=True)
     starts.end(tmp_path)
+
+
+def test_a_run_that_could_not_begin_leaves_what_it_found(tmp_path: Path) -> None:
+    """Two crashes, pins that are busy for a while, and a third crash are a crash loop."""
+    starts.begin(tmp_path)
+    starts.begin(tmp_path)
+    for _ in range(3):
+        beginning = starts.begin(tmp_path)
+        assert beginning == Beginning(restarted=True, quick_ends=2)
+        starts.excuse(tmp_path, beginning)
+    assert starts.begin(tmp_path) == Beginning(restarted=True, quick_ends=2)
+    assert starts.begin(tmp_path) == Beginning(restarted=True, quick_ends=3)
+
+
+def test_a_first_run_that_could_not_begin_leaves_nothing(tmp_path: Path) -> None:
+    starts.excuse(tmp_path, starts.begin(tmp_path))
+    assert starts.begin(tmp_path) == Beginning()
+    starts.excuse(None, Beginning())

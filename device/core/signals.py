@@ -133,17 +133,23 @@ class Lamp(Enum):
 
 
 def choose(alert: Alert) -> Cue:
-    """The one signal for this alert, by priority."""
+    """The one signal for this alert, by priority.
+
+    A sensor that is doubted has no level to warn of, so its fault comes before all but a touch. A
+    doubt about the device comes after what urges: the sensor is believed, and DANGER is nearer.
+    """
     remembered = alert.state is State.AGAINST and isinstance(alert.fault, SensorFault)
     if alert.state >= State.STOP and not remembered:  # a touch that no sensor sees any more
         return Cue.STOP
-    if alert.fault is not None:
+    if isinstance(alert.fault, SensorFault):
         return Cue.FAULT
     match alert.state:
         case State.DANGER:
             return Cue.DANGER_HUSHED if alert.hushed else Cue.DANGER
         case State.WARNING if not alert.hushed:
             return Cue.WARNING
+        case _ if alert.fault is not None:
+            return Cue.FAULT
         case State.CAUTION if not alert.hushed:
             return Cue.CAUTION_CLOSING if alert.closing else Cue.CAUTION
         case _:
