@@ -150,6 +150,7 @@ class Run:
         self._say = say
         self._walk: Walk | None = None
         self._beginning = starts.Beginning()
+        self._refusal: RearguardError | None = None
         self._begun = self._dismissed = False
 
     def go(self) -> int:
@@ -174,25 +175,23 @@ class Run:
         plans = self._ladder(first)
         plan: Plan | None = next(plans)
         effort = Effort(INSIST_S, OPEN_FOR_S) if self._service.managed else ALL_OR_NOTHING
-        refusal: RearguardError | None = None
         while plan is not None:
             try:
                 after = self._one_walk(plan, effort)
             except (HardwareError, InputError) as error:
                 if self._begun:
                     raise
-                refusal = refusal or error
+                refusal = self._refusal = self._refusal or error
                 following = next(plans, None)
                 if following is None:
                     raise refusal from error
-                self._say(f"{error}; in use: {following.source}")
                 plan = replace(following, kept=str(refusal))
                 effort = WHATEVER_THERE_IS
             else:
                 as_it_was = replace(plan, source=FROM_BEFORE)
                 as_it_was = replace(as_it_was, start=replace(plan.start, restarted=False))
                 plans = self._ladder(as_it_was)
-                plan, refusal, effort = after, None, ALL_OR_NOTHING
+                plan, effort = after, ALL_OR_NOTHING
 
     def _ladder(self, plan: Plan) -> Iterator[Plan]:
         """`plan`, and what may serve, as a service, should that be impossible to open."""
@@ -260,6 +259,9 @@ class Run:
                 self._ending()
                 return None
             self._walk, self._begun = walk, True
+            if self._refusal is not None:
+                self._say(f"{self._refusal}; in use: {plan.source}")
+                self._refusal = None
             stack.callback(setattr, self, "_walk", None)
             while True:
                 walk.go(stopper.tell, service.SPIN_S if reader is None else service.RELOAD_S)

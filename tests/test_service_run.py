@@ -1158,11 +1158,8 @@ def test_pins_that_can_never_be_had_end_a_service_after_its_patience(manager: Ma
     run = manager.start(refused(BUZZER) + NO_OUTPUT + "daemon.OPEN_FOR_S = 1.2", environ=NOWHERE)
     assert run.end() == 2
     assert time.monotonic() - began_s > 1.2
-    said = [one.text for one in run.log.so_far()]
-    assert said[-1].startswith(f"rearguard: buzzer.pin = {BUZZER}: "), (
-        "of all that failed, the first"
-    )
-    assert len(said) == 2, "and one line for what was tried instead"
+    (said,) = [one.text for one in run.log.so_far()]
+    assert said.startswith(f"rearguard: buzzer.pin = {BUZZER}: "), "of all that failed, the first"
     assert "READY=1" not in [one.text for one in run.messages.so_far()]
     assert not (manager.runtime / starts.NOTE).exists(), "it said why: that is no crash"
 
