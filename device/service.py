@@ -10,6 +10,7 @@ import mmap
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from device.settings import Settings
 
 SPIN_S = 0.15
 """A loop that computes for so long without a pause, at real-time priority, is ended."""
+WAIT_S = 0.001
 RELOAD_S = 4.0
 """Reading settings and opening with them computes for longer, on a small Pi."""
 LAST_GOOD = "last-good.json"
@@ -79,7 +81,12 @@ def from_environ(environ: Mapping[str, str] = os.environ) -> Service:
 
 
 def limit_spinning(for_s: float = SPIN_S) -> None:
-    """From here on what spins for `for_s` at real-time priority is ended, and restarted."""
+    """From here on what spins for `for_s` at real-time priority is ended, and restarted.
+
+    The kernel counts from a thread's last wait on, so here is one: what was computed until now is
+    no spinning.
+    """
+    time.sleep(WAIT_S)
     _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
     limit_us = round(for_s * 1e6)
     with contextlib.suppress(OSError, ValueError):

@@ -113,7 +113,8 @@ def test_whatever_ends_it_the_outputs_go_low_and_the_walk_is_kept(
         if kind == "power":
             machine.boot_again()
         elif kind == "stop":
-            machine.systemctl("start rearguard")
+            machine.systemctl("start rearguard", check=False)
+            assert machine.systemctl("is-active rearguard", check=False) == "active", log(machine)
         journals = machine.root / STATE / "journals"
         run = Ended(where, of_run(journals, seen, ended_s), began_s, ended_s)
         seen = max([seen, *(int(name.partition(".")[0]) for name in run.files)])

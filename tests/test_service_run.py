@@ -583,6 +583,30 @@ def test_a_loop_that_spins_at_real_time_priority_is_ended_soon(manager: Manager)
     assert time.monotonic() - began_s < 3.0
 
 
+OPENS_BY_COMPUTING = """
+@around(loop, "assemble")
+def _(really, *arguments):
+    until_s = time.thread_time() + 0.6
+    while time.thread_time() < until_s:
+        pass
+    return really(*arguments)
+"""
+
+
+@pytest.mark.skipif(not may_be_real_time(), reason="needs the right to real-time priority")
+def test_what_was_computed_before_the_first_cycle_is_not_taken_for_spinning(
+    manager: Manager,
+) -> None:
+    """A start from memory waits for no card: a slow processor is busy for seconds on end."""
+    run = manager.start(OPENS_BY_COMPUTING, before=["chrt", "-f", "10"])
+    run.ready()
+    manager.settings(NEAR_WALL)
+    run.reload()
+    run.status(well)
+    assert run.end(signal.SIGTERM) == 0
+    assert_well(run)
+
+
 def test_a_manager_that_does_not_listen_or_goes_away_holds_nothing_up(manager: Manager) -> None:
     deaf = manager.folder / "deaf"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
