@@ -162,9 +162,12 @@ def run(
     ):
         stage = _Stage(settings, clock, sensor, outputs, say)
         while len(_times(trials)) < TRIALS and len(trials) < TRIES:
-            say(f"{len(_times(trials)) + 1} of {TRIALS}: stand {START_M:g} m or more from the wall")
+            say(
+                f"{len(_times(trials)) + 1} of {TRIALS}: stand with your back to a wall,"
+                f" {START_M:g} m or more from it, and wait"
+            )
             if not stage.away():
-                say(f"nobody walked away for {WALK_WITHIN_S:g} s")
+                say(f"nothing was heard {AWAY_M:g} m or more away for {WALK_WITHIN_S:g} s")
                 break
             say("walk backward toward the wall, at your usual pace; stop at once when it buzzes")
             trials.append(_trial(stage, rng.random()))

@@ -151,7 +151,8 @@ def examine(
     mock = mine is not None and mine.gpio.factory == "mock"
     found = [_board(model), *_configuration(settings, path)]
     if mock:
-        found.append(Finding("GPIO chip", "ok", 'none is needed: gpio.factory = "mock"'))
+        what = 'gpio.factory = "mock": all is simulated, no pin is driven'
+        found.append(Finding("GPIO chip", "warn", what, 'on a Pi set gpio.factory = "auto"'))
     elif mine is not None or model is not None:
         header, looked = _chip(places, unit)
         found.append(looked)
@@ -532,10 +533,14 @@ def _standing(unit: Unit) -> Finding:
     name = "service"
     active, sub, result = (unit.get(key, "") for key in ("ActiveState", "SubState", "Result"))
     restarts = int(unit["NRestarts"]) if unit.get("NRestarts", "").isdecimal() else 0
-    again = f", restarted {restarts} times" if restarts else ""
+    again = f", restarted {restarts} time{'s' * (restarts > 1)}" if restarts else ""
     log = "see journalctl -u rearguard"
     said = f": {unit['StatusText']}" if unit.get("StatusText") else ""
     if active == "active":
+        if "FAULT" in said:
+            return Finding(name, "bad", f"running{again}{said}", "rearguard status says more")
+        if "refused" in said or "without" in said or "safe settings" in said:
+            return Finding(name, "warn", f"running{again}{said}", "rearguard status says why")
         if restarts:
             return Finding(name, "warn", f"running{again}{said}", log)
         return Finding(name, "ok", f"running{said}")

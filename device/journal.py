@@ -197,6 +197,8 @@ def read(path: Path, settings: Settings) -> Recording:
     """A journal, or a CSV of readings; `settings` for what a CSV cannot say. Raises InputError."""
     try:
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # spreadsheets begin with a mark
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read; sudo, or the group rearguard, may") from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a journal or a CSV file") from error
     if data.lstrip().startswith(b"{"):

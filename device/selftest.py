@@ -184,14 +184,16 @@ def lines(found: Report) -> Iterator[str]:
 
 
 def asked(question: str) -> bool:
-    """Ask whoever is at the terminal; Enter is yes. The end of their input is a no."""
+    """Ask whoever is at the terminal, until they say which. The end of their input is a no."""
     while True:
-        print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
+        print(f"{question} [y/n] ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         answer = line.strip().lower()
+        if not line:
+            print("nobody answered", file=sys.stderr)
         if not line or answer in ("n", "no"):
             return False
-        if answer in ("", "y", "yes"):
+        if answer in ("y", "yes"):
             return True
 
 

@@ -32,6 +32,7 @@ from device.core.pipeline import Step
 from device.errors import HardwareError, InputError
 
 PATH = Path("/run/rearguard/status.sock")
+SIMULATED = "simulated, no pin is driven"
 PERIOD_S = 0.25
 WINDOW_S = 2.0
 LEAST_WINDOW_S = 0.5
@@ -308,11 +309,11 @@ def read(path: Path = PATH) -> Generator[Snapshot]:
             asked.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunningError(
-                f"{path}: not running; sudo systemctl start rearguard, or rearguard run"
+                f"{path}: the service is not running; sudo systemctl start rearguard"
             ) from error
         except PermissionError as error:
             raise InputError(
-                f"{path}: only group rearguard may read it: sudo adduser {_user()} rearguard,"
+                f"{path}: only group rearguard may read it: sudo usermod -aG rearguard {_user()},"
                 " then log in again"
             ) from error
         except BlockingIOError as error:
@@ -442,6 +443,8 @@ def text(snapshot: Snapshot) -> str:
         parts.append(f"without {' and '.join(snapshot.missing)}")
     if snapshot.kept is not None:
         parts.append("new settings refused")
+    if snapshot.factory == "mock":
+        parts.append(SIMULATED)
     if snapshot.journal is not None and snapshot.journal.failed is not None:
         parts.append(f"journal off: {snapshot.journal.failed}")
     return "; ".join(parts)
@@ -449,9 +452,13 @@ def text(snapshot: Snapshot) -> str:
 
 def lines(snapshot: Snapshot) -> Iterator[str]:
     """The whole of it for a person."""
-    yield f"{_now(snapshot)}"
+    simulated = f" ({SIMULATED})" if snapshot.factory == "mock" else ""
+    yield f"{_now(snapshot)}{simulated}"
     yield ""
-    again = f", restarted {snapshot.restarts} times" if snapshot.restarts else ""
+    if snapshot.pid == 0:
+        return
+    crashes = f"{snapshot.restarts} crash{'es' * (snapshot.restarts > 1)}"
+    again = f", after {crashes}" if snapshot.restarts else ""
     yield f"running         {_long(snapshot.up_s)}, process {snapshot.pid}{again}"
     yield f"version         {snapshot.version}"
     yield f"level           {snapshot.level}"
@@ -469,13 +476,15 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.kept is not None:
         yield f"                refused: {snapshot.kept}"
     if snapshot.safe:
-        yield f"                SAFE SETTINGS after {snapshot.restarts} crashes"
+        yield f"                SAFE SETTINGS of it, after {crashes}"
     if snapshot.missing:
         yield f"                WITHOUT {', '.join(snapshot.missing)}: see the log"
     yield f"journal         {_kept(snapshot.journal)}"
 
 
 def _now(snapshot: Snapshot) -> str:
+    if snapshot.pid == 0:
+        return "STARTING, and not watching yet: see journalctl -u rearguard"
     if snapshot.fault is not None:
         return f"FAULT {snapshot.fault}"
     if not snapshot.proven:

@@ -34,6 +34,8 @@ def read(path: Path, error: type[RearguardError]) -> str:
         return path.read_text(encoding="utf-8-sig")  # Windows' editors begin a file with a mark
     except UnicodeDecodeError as cause:
         raise error(f"{path}: not UTF-8 text; save it as UTF-8") from cause
+    except PermissionError as cause:
+        raise error(f"{path}: may not be read; sudo chmod a+r {path}") from cause
     except OSError as cause:
         raise error(f"{path}: {cause.strerror}; name a readable TOML file") from cause
 

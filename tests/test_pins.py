@@ -427,7 +427,7 @@ def test_a_factory_that_finds_no_pi_says_where_it_works(
     with pytest.raises(HardwareError, match="gpiochip0") as raised:
         open_board("native", clock)
     assert "group gpio" in str(raised.value)
-    assert 'factory = "mock"' in str(raised.value)
+    assert "rearguard simulate" in str(raised.value)
 
 
 def test_auto_takes_gpiozeros_own_mock_when_the_environment_says_so(

@@ -458,10 +458,12 @@ def test_a_run_from_its_start_to_its_end(manager: Manager) -> None:
     limits = Path(f"/proc/{run.pid}/limits").read_text("ascii")
     assert re.search(r"^Max realtime timeout +150000 ", limits, re.MULTILINE), limits
     first = run.messages.wait_for("STATUS=").text
-    assert re.fullmatch(r"STATUS=WAITING for the sensor; 0\.0 pings/s; \d+ late", first)
+    assert re.fullmatch(
+        r"STATUS=WAITING for the sensor; 0\.0 pings/s; \d+ late; simulated, .*", first
+    )
     run.messages.wait_for("STATUS=", 3)
     later = run.messages.wait_for("STATUS=CLEAR").text
-    assert re.fullmatch(r"STATUS=CLEAR \d\.\d\d m; \d+\.\d pings/s; \d+ late", later)
+    assert re.fullmatch(r"STATUS=CLEAR \d\.\d\d m; \d+\.\d pings/s; \d+ late; simulated, .*", later)
     alive = [heard.at_s for heard in run.messages.so_far("WATCHDOG=1")]
     assert len(alive) >= (alive[-1] - alive[0]) / WATCHDOG_S * 1.5
     snapshot = run.status(well)

@@ -442,7 +442,7 @@ def test_without_a_daemon_it_says_how_to_start_one(path: Path) -> None:
     heard = Heard().show(path)
     assert heard.status == 1
     assert heard.said == [
-        f"rearguard: {path}: not running; sudo systemctl start rearguard, or rearguard run"
+        f"rearguard: {path}: the service is not running; sudo systemctl start rearguard"
     ]
     assert heard.out.getvalue() == ""
 
@@ -450,7 +450,9 @@ def test_without_a_daemon_it_says_how_to_start_one(path: Path) -> None:
 def test_without_a_daemon_a_machine_is_told_in_json(path: Path) -> None:
     heard = Heard().show(path, as_json=True)
     assert (heard.status, heard.said) == (1, [])
-    assert json.loads(heard.out.getvalue())["error"].startswith(f"{path}: not running; ")
+    assert json.loads(heard.out.getvalue())["error"].startswith(
+        f"{path}: the service is not running; "
+    )
 
 
 @pytest.fixture
@@ -481,8 +483,8 @@ def test_who_may_not_ask_is_told_which_group_may(
         with pytest.raises(InputError) as caught:
             first(place)
     said = str(caught.value)
-    assert said.startswith(f"{place}: only group rearguard may read it: sudo adduser ")
-    assert said.endswith(" rearguard, then log in again")
+    assert said.startswith(f"{place}: only group rearguard may read it: sudo usermod -aG ")
+    assert said.endswith(", then log in again")
 
 
 def test_what_is_no_socket_and_what_is_no_status_are_errors(path: Path, tmp_path: Path) -> None:
@@ -661,8 +663,8 @@ def test_a_person_is_shown_all_that_is_wrong() -> None:
     )
     for words in (
         "FAULT crash-loop\n",
-        "running         0 min 59 s, process 812, restarted 3 times",
-        "SAFE SETTINGS after 3 crashes",
+        "running         0 min 59 s, process 812, after 3 crashes",
+        "SAFE SETTINGS of it, after 3 crashes",
         "refused: /etc/r.toml: buzzer.pin = 99: at most 27",
         "journal         OFF: disk full; /j/000003.jsonl, 0.0 MB since the start, 17 lines lost",
         "sound           muted for 1:01",
@@ -673,9 +675,26 @@ def test_a_person_is_shown_all_that_is_wrong() -> None:
     assert "journal         none" in "\n".join(status.lines(like(journal=None)))
 
 
+def test_a_simulated_device_says_so_first_and_one_that_starts_claims_nothing() -> None:
+    simulated = like(factory="mock")
+    assert "simulated, no pin is driven" in next(status.lines(simulated))
+    assert "simulated, no pin is driven" in status.text(simulated)
+    assert "simulated" not in status.text(like(factory="gpiod"))
+    (starting,) = (line for line in status.lines(Snapshot()) if line)
+    assert starting.startswith("STARTING, and not watching yet")
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
-    [({}, 0), ({"fault": "noise"}, 1), ({"safe": True}, 1), ({"journal": FULL}, 0)],
+    [
+        ({}, 0),
+        ({"fault": "noise"}, 1),
+        ({"safe": True}, 1),
+        ({"proven": False}, 1),
+        ({"kept": "line 3: no such key"}, 1),
+        ({"missing": ["buzzer"]}, 1),
+        ({"journal": FULL}, 0),
+    ],
 )
 @pytest.mark.parametrize("as_json", [False, True])
 def test_the_exit_status_is_that_of_the_wearers_protection(

@@ -81,7 +81,7 @@ def open_board(name: str, clock: Clock) -> Board:
     except Exception as error:
         raise HardwareError(
             f'gpio.factory = "{name}": no GPIO could be opened ({error}); on a Raspberry Pi run'
-            ' as a user in group gpio; elsewhere set factory = "mock" or try rearguard simulate'
+            " as a user in group gpio; elsewhere try rearguard simulate"
         ) from error
 
 
@@ -168,7 +168,7 @@ def _auto(clock: Clock) -> Board:
                 ) from error
             raise HardwareError(
                 f"no library for pins works here ({error}); on a Raspberry Pi"
-                f' {_INSTALL["lgpio"]}; elsewhere set factory = "mock" or try rearguard simulate'
+                f" {_INSTALL['lgpio']}; elsewhere try rearguard simulate"
             ) from error
     board: Board = Device.pin_factory
     return board

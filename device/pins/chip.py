@@ -48,12 +48,12 @@ def header_chip() -> Path:
     if not labels:
         raise HardwareError(
             "no GPIO chip (/dev/gpiochip*) on this machine;"
-            ' set factory = "mock" or try rearguard simulate'
+            " is this a Raspberry Pi? Elsewhere try rearguard simulate"
         )
     found = ", ".join(f"{name} is {label}" for name, label in labels.items())
     raise HardwareError(
         f"none of the GPIO chips is a Raspberry Pi's header ({found});"
-        ' set factory = "mock" or try rearguard simulate'
+        " is this a Raspberry Pi? Elsewhere try rearguard simulate"
     )
 
 
