@@ -1,11 +1,22 @@
 """What several test files share: the command, in this process."""
 
+import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
 from device import cli, config
+
+
+def pytest_configure() -> None:
+    """As from a terminal: what a shell starts in the background, and its children, ignore Ctrl-C."""
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 class Ran(NamedTuple):
