@@ -10,7 +10,7 @@ from device import cli, config
 
 
 def pytest_configure() -> None:
-    """As from a terminal: what a shell starts in the background, and its children, ignore Ctrl-C."""
+    """As from a terminal: a background job and its children ignore Ctrl-C."""
     for number, usual in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGHUP, signal.SIG_DFL),
