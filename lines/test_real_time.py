@@ -52,7 +52,8 @@ def test_a_short_walk_in_real_time(
     last = walks[-1]
     note(
         f"{factory}, real time, walk {len(walks)}:"
-        f" median error {1000 * last.median_error_m:.1f} mm, first buzz {1000 * last.first_s:.0f} ms after the object is there,"
+        f" median error {1000 * last.median_error_m:.1f} mm,"
+        f" first buzz {1000 * last.first_s:.0f} ms after the object is there,"
         f" WARNING's pulse {1000 * last.pulse_s:.0f} ms"
     )
     assert last.good, walks
