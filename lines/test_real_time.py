@@ -44,7 +44,7 @@ def test_a_short_walk_in_real_time(
     factory: str, tmp_path: Path, note: Callable[[str], None]
 ) -> None:
     """The machine may take the processor away at any time: one walk of three has to be good."""
-    walks = []
+    walks: list[Walked] = []
     while len(walks) < WALKS and not any(one.good for one in walks):
         place = tmp_path / str(len(walks))
         place.mkdir()
