@@ -30,11 +30,10 @@ check: $(READY)
 
 # The scenario suite against its gates, for every profile: minutes, not seconds.
 SEEDS ?= 100
-OTHERS_SEEDS ?= 40
 evaluate: $(READY)
 	$(BIN)/rearguard evaluate --seeds $(SEEDS)
-	$(BIN)/rearguard evaluate --seeds $(OTHERS_SEEDS) --config config/fit.toml
-	$(BIN)/rearguard evaluate --seeds $(OTHERS_SEEDS) --config config/rehab.toml
+	$(BIN)/rearguard evaluate --seeds 40 --config config/fit.toml
+	$(BIN)/rearguard evaluate --seeds 40 --config config/rehab.toml
 
 format: $(READY)
 	$(BIN)/ruff check --fix
