@@ -185,7 +185,10 @@ class Run:
                 following = next(plans, None)
                 if following is None:
                     raise refusal from error
-                plan = replace(following, kept=str(refusal))
+                if following.settings == plan.settings:  # only the effort is another
+                    plan = replace(following, source=plan.source, kept=plan.kept)
+                else:
+                    plan = replace(following, kept=str(refusal))
                 effort = WHATEVER_THERE_IS
             else:
                 as_it_was = replace(plan, source=FROM_BEFORE)

@@ -1217,7 +1217,8 @@ def test_what_was_missing_is_asked_for_again_at_a_reload(manager: Manager) -> No
     run.ready()
     run.status(lambda now: now.missing == ["buzzer"])
     run.reload()  # too early: it goes on without
-    run.status(lambda now: now.proven and now.missing == ["buzzer"])
+    still = run.status(lambda now: now.proven and now.missing == ["buzzer"])
+    assert still.kept is None, "the settings themselves are in use"
     deadline_s = time.monotonic() + SOON_S
     while run.status().missing:
         assert time.monotonic() < deadline_s
