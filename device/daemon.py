@@ -191,9 +191,8 @@ class Run:
                     plan = replace(following, kept=str(refusal))
                 effort = WHATEVER_THERE_IS
             else:
-                as_it_was = replace(plan, source=FROM_BEFORE)
-                as_it_was = replace(as_it_was, start=replace(plan.start, restarted=False))
-                plans = self._ladder(as_it_was)
+                start = replace(plan.start, restarted=False)
+                plans = self._ladder(replace(plan, source=FROM_BEFORE, start=start))
                 plan, effort = after, ALL_OR_NOTHING
 
     def _ladder(self, plan: Plan) -> Iterator[Plan]:

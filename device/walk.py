@@ -96,7 +96,7 @@ class Walk:
             most_bytes = settings.journal.most_mb * 2**20
             folder = given.state / "journals"
             self._keeper = Keeper(folder, settings, most_bytes, begin(clock.now()))
-        self._ticker = self.device.ticker()
+        self._stats = loop.Stats()
         self.meter = status.Meter()
         observers: list[loop.Observer] = [Reporter(say), self.meter]
         observers += [kept for kept in (self._writer, self._keeper) if kept is not None]
@@ -113,11 +113,10 @@ class Walk:
         """
         if self._service.managed:
             service.limit_spinning(spin_s)
-        stats = self._ticker.stats
-        self._ticker = self.device.ticker()
-        self._ticker.stats = stats
-        tell(self._ticker.stop)
-        self.device.run(self._ticker, self._observe)
+        ticker = self.device.ticker()
+        ticker.stats = self._stats  # they go on, from one ticker to the next
+        tell(ticker.stop)
+        self.device.run(ticker, self._observe)
 
     def would_differ(self, plan: Plan) -> bool:
         """Whether `plan` would be another walk, or the same with what is missing or doubted now."""
@@ -132,7 +131,7 @@ class Walk:
     def snapshot(self) -> status.Snapshot:
         """How it goes."""
         settings, plan = self.plan.settings, self.plan
-        stats = self._ticker.stats
+        stats = self._stats
         rest = status.Snapshot(
             pid=os.getpid(),
             up_s=round(time.monotonic() - self._began_s, 1),
@@ -152,7 +151,7 @@ class Walk:
 
     def account(self) -> None:
         """Last words."""
-        stats, say = self._ticker.stats, self._say
+        stats, say = self._stats, self._say
         if self.device.sensor.counts:
             counted = ", ".join(
                 f"{name} {count}" for name, count in self.device.sensor.counts.items()

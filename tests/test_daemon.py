@@ -20,7 +20,7 @@ import pytest
 
 from device import daemon, walk
 from device.clock import Clock, VirtualClock
-from device.core.pipeline import Pipeline
+from device.core.pipeline import Pipeline, Step
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
 from device.errors import HardwareError
 from device.pins import Board
@@ -223,10 +223,9 @@ def assert_no_traceback(ended: Ended) -> None:
 UNSURE = "nothing there, or the sensor is covered: hold a hand behind it"
 
 
-def told(*kinds: str) -> list[str]:
-    """What the log says of twenty readings a second, by kind: "echo 10", "nothing 5" ..."""
-    said: list[str] = []
-    report, pipeline, t_s = walk.Reporter(said.append), Pipeline(Settings()), 0.0
+def steps(*kinds: str) -> Iterator[Step]:
+    """What comes of twenty readings a second, by kind: "echo 10", "silence 5" ..."""
+    pipeline, t_s = Pipeline(Settings()), 0.0
     for kind in kinds:
         word, count = kind.split()
         for number in range(int(count)):
@@ -238,7 +237,15 @@ def told(*kinds: str) -> list[str]:
                 "fault": Fault(t_s, PingFault.NO_ANSWER),
                 "silence": None,
             }
-            report(pipeline.step(t_s, readings[word]))
+            yield pipeline.step(t_s, readings[word])
+
+
+def told(*kinds: str) -> list[str]:
+    """What the log says of twenty readings a second, by kind: "echo 10", "nothing 5" ..."""
+    said: list[str] = []
+    report = walk.Reporter(said.append)
+    for step in steps(*kinds):
+        report(step)
     return [line.partition(" s: ")[2] for line in said]
 
 

@@ -6,6 +6,7 @@ counts is neither a word in a log nor a level but the buzzer's and the motor's o
 
 import configparser
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from device import sensors, status
 from device.clock import VirtualClock
 from device.config import fitted
 from device.core.pipeline import FIRST, Start, Step
+from device.evaluate.spans import stretches
 from device.failures import Failure
 from device.loop import assemble
 from device.pins.mock import MockBoard
@@ -99,15 +101,7 @@ class Worn:
 
 def pulses(changes: list[tuple[float, bool]]) -> list[tuple[float, float]]:
     """(on, off) of each; a change of strength is none."""
-    found: list[tuple[float, float]] = []
-    since_s: float | None = None
-    for t_s, on in changes:
-        if on and since_s is None:
-            since_s = t_s
-        elif not on and since_s is not None:
-            found.append((since_s, t_s))
-            since_s = None
-    return found
+    return [pulse for pulse in stretches(changes, math.inf) if pulse[1] < math.inf]
 
 
 def rhythm(

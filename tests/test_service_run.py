@@ -29,7 +29,7 @@ from device import config, daemon, low, notify, sensors, service, starts, status
 from device.clock import VirtualClock
 from device.core.alert import DeviceFault
 from device.core.pipeline import FIRST, Pipeline, Start, Step
-from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
+from device.core.reading import Echo, Fault, PingFault, Reading
 from device.errors import HardwareError
 from device.patient import Patient
 from device.sensors import Parts
@@ -39,7 +39,7 @@ from device.sim import scenario
 from device.sim.run import Walk
 from device.status import Snapshot
 from device.walk import Attendance
-from tests.test_daemon import NEAR_WALL, SOON_S, environment
+from tests.test_daemon import NEAR_WALL, SOON_S, environment, steps
 
 FAR_WALL = NEAR_WALL.replace("0.5", "3.0")
 """Nothing to warn of, and a sensor that answers."""
@@ -330,19 +330,9 @@ class Told:
 
 def attended(*kinds: str) -> Told:
     """What it says to twenty readings a second, by kind: "echo 10", "silence 5" ..."""
-    told, pipeline, t_s = Told(), Pipeline(Settings()), 0.0
-    for kind in kinds:
-        word, count = kind.split()
-        for number in range(int(count)):
-            t_s = round(t_s + 0.05, 6)
-            readings: dict[str, Reading | None] = {
-                "echo": Echo(t_s, 1.5 + 0.01 * (number % 3)),
-                "nothing": Nothing(t_s),
-                "unsure": Nothing(t_s, sure=False),
-                "fault": Fault(t_s, PingFault.NO_ANSWER),
-                "silence": None,
-            }
-            told(pipeline.step(t_s, readings[word]))
+    told = Told()
+    for step in steps(*kinds):
+        told(step)
     return told
 
 
