@@ -6,7 +6,7 @@ from device.core.alert import State
 from device.core.pipeline import Step
 from device.loop import Observer, assemble, fan_out
 from device.outputs import DeadMan
-from device.walk import Reporter
+from device.watch import Reporter
 
 
 def run(job: Job, clock: VirtualClock) -> Result:

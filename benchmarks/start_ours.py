@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from device import cli, walk
+from device import cli, watch
 from device.clock import MonotonicClock
 from device.pins.mock import MockBoard
 
@@ -40,6 +40,6 @@ def main() -> None:
     else:
         board = MockBoard(MonotonicClock())
         board.line(TRIGGER).watch(on_trigger)
-        setattr(walk, "open_board", lambda _name, _clock: board)  # noqa: B010
+        setattr(watch, "open_board", lambda _name, _clock: board)  # noqa: B010
     cli.main(["run", "--config", config])
     sys.stdout.write(f"{heard_s[0] - spawned_s}\n")

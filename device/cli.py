@@ -501,10 +501,10 @@ def _print(found: object, lines: Iterable[str], as_json: bool) -> None:
 @contextlib.contextmanager
 def _surroundings(settings: "Settings") -> "Iterator[tuple[Clock, Board, Random, OpenPort]]":
     """Clock, board, chance and ports, as `run` has them."""
-    from device import walk
+    from device import watch
 
     with contextlib.ExitStack() as stack:
-        around = walk.surroundings(settings, stack)
+        around = watch.surroundings(settings, stack)
         stack.callback(around[1].close)
         yield around
 

@@ -5,7 +5,7 @@ between two steps; the outputs go low because the `with` that holds them is left
 they do for any exception. On a laptop, with gpio.factory = "mock", the board is the
 simulated one and the world lives on the same clock as the loop: one thread, no sleep.
 
-A *run* is the process, from walk to walk. There is one walk in a run, and one more for each
+A *run* is the process, from watch to watch. There is one watch in a run, and one more for each
 reload with other settings.
 
 By hand, what is wrong ends the run with one line. As a service there is nobody to read
@@ -41,7 +41,7 @@ from device.outputs import Outputs
 from device.pins import open_board
 from device.service import Service
 from device.settings import GpioSettings, Settings
-from device.walk import Plan, Say, Walk
+from device.watch import Plan, Say, Watch
 
 SHUT_DOWN = 64
 """The exit status that asks the service manager to power off: the wearer's long press."""
@@ -52,7 +52,7 @@ INSIST_S = 1.0
 
 
 class Effort(Struct, frozen=True):
-    """How hard to try to open a walk.
+    """How hard to try to open a watch.
 
     What cannot be had is tried again for `patience_s`; what can be done without is insisted upon
     for `insist_s`.
@@ -133,7 +133,7 @@ def run(read: Read, journal_path: Path | None, say: Say) -> int:
 
 
 class Run:
-    """The process, from walk to walk."""
+    """The process, from watch to watch."""
 
     def __init__(
         self,
@@ -148,13 +148,13 @@ class Run:
         self._journal_path = journal_path
         self._stopper = stopper
         self._say = say
-        self._walk: Walk | None = None
+        self._watch: Watch | None = None
         self._beginning = starts.Beginning()
         self._refusal: RearguardError | None = None
         self._begun = self._dismissed = False
 
     def go(self) -> int:
-        """Walk after walk until told to stop; the exit status. Raises RearguardError."""
+        """Watch after watch until told to stop; the exit status. Raises RearguardError."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._service.notifier.close)
             if self._service.runtime is not None:
@@ -163,21 +163,21 @@ class Run:
                 if server.failed is not None:
                     self._say(server.failed)
             try:
-                self._walk_on(self._first_plan())
+                self._go_on(self._first_plan())
             except RearguardError:
                 if not self._begun:
                     starts.excuse(self._service.runtime, self._beginning)
                 raise
         return SHUT_DOWN if self._dismissed and self._service.managed else 0
 
-    def _walk_on(self, first: Plan) -> None:
+    def _go_on(self, first: Plan) -> None:
         """From plan to plan; what cannot be opened is followed by what may serve instead."""
         plans = self._ladder(first)
         plan: Plan | None = next(plans)
         effort = Effort(INSIST_S, OPEN_FOR_S) if self._service.managed else ALL_OR_NOTHING
         while plan is not None:
             try:
-                after = self._one_walk(plan, effort)
+                after = self._one_watch(plan, effort)
             except (HardwareError, InputError) as error:
                 if self._begun:
                     raise
@@ -250,42 +250,42 @@ class Run:
                 f"the configuration cannot be read ({error!r}); report this"
             ) from error
 
-    def _one_walk(self, plan: Plan, effort: Effort) -> Plan | None:
-        """Walk; returns what the next walk is to begin with, or None at the end."""
+    def _one_watch(self, plan: Plan, effort: Effort) -> Plan | None:
+        """Watch; returns what the next watch is to begin with, or None at the end."""
         stopper, notifier = self._stopper, self._service.notifier
         reader: Reader | None = None
         again = self._begun = False
         with contextlib.ExitStack() as stack:
-            walk = self._begin(stack, plan, effort)
-            if walk is None:
+            watch = self._begin(stack, plan, effort)
+            if watch is None:
                 self._ending()
                 return None
-            self._walk, self._begun = walk, True
+            self._watch, self._begun = watch, True
             if self._refusal is not None:
                 self._say(f"{self._refusal}; in use: {plan.source}")
                 self._refusal = None
-            stack.callback(setattr, self, "_walk", None)
+            stack.callback(setattr, self, "_watch", None)
             while True:
-                walk.go(stopper.tell, service.SPIN_S if reader is None else service.RELOAD_S)
-                if stopper.asked or walk.device.dismissed:
+                watch.go(stopper.tell, service.SPIN_S if reader is None else service.RELOAD_S)
+                if stopper.asked or watch.device.dismissed:
                     break
                 again, stopper.reload = again or stopper.reload, False
                 stopper.woken = False
                 if reader is not None and reader.after is not None:
                     after, reader = reader.after, None
-                    if not again and walk.would_differ(after):
+                    if not again and watch.would_differ(after):
                         service.limit_spinning(service.RELOAD_S)
                         notifier.alive()  # closing is no cycle, but short
                         return after
                     if not again:
-                        walk.goes_on(after)
+                        watch.goes_on(after)
                 if again and reader is None:  # what was overtaken is read anew
                     again = False
                     notifier.reloading()
-                    reader = Reader(self._reread, walk.plan, stopper.wake)
-            self._dismissed = walk.device.dismissed
+                    reader = Reader(self._reread, watch.plan, stopper.wake)
+            self._dismissed = watch.device.dismissed
             self._ending()
-        walk.account()
+        watch.account()
         return None
 
     def _ending(self) -> None:
@@ -307,8 +307,8 @@ class Run:
         self._say(f"reload: {source}")
         return Plan(settings, source)
 
-    def _begin(self, stack: contextlib.ExitStack, plan: Plan, effort: Effort) -> Walk | None:
-        """A walk with everything open; None if told to stop before. Raises RearguardError."""
+    def _begin(self, stack: contextlib.ExitStack, plan: Plan, effort: Effort) -> Watch | None:
+        """A watch with everything open; None if told to stop before. Raises RearguardError."""
         began_s = time.monotonic()
         while True:
             self._service.notifier.alive()  # nor is opening; it is bounded by the patience
@@ -316,7 +316,9 @@ class Run:
             insist = waited_s < effort.insist_s
             with contextlib.ExitStack() as attempt:
                 try:
-                    walk = Walk(self._service, plan, self._journal_path, attempt, self._say, insist)
+                    watch = Watch(
+                        self._service, plan, self._journal_path, attempt, self._say, insist
+                    )
                 except HardwareError:
                     if self._stopper.asked and self._service.managed:
                         return None
@@ -324,16 +326,16 @@ class Run:
                         raise
                 else:
                     stack.push(attempt.pop_all())
-                    return walk
+                    return watch
             time.sleep(OPEN_AGAIN_S)
 
     def _snapshot(self) -> status.Snapshot:
-        walk = self._walk  # it may go meanwhile
-        return status.Snapshot() if walk is None else walk.snapshot()
+        watch = self._watch  # it may go meanwhile
+        return status.Snapshot() if watch is None else watch.snapshot()
 
 
 class Reader:
-    """Makes the next plan in a thread, while the walk goes on with this one."""
+    """Makes the next plan in a thread, while the watch goes on with this one."""
 
     def __init__(
         self, reread: Callable[[Plan], Plan], plan: Plan, done: Callable[[], None]

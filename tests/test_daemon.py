@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
-from device import daemon, walk
+from device import daemon, watch
 from device.clock import Clock, VirtualClock
 from device.core.pipeline import Pipeline, Step
 from device.core.reading import Echo, Fault, Nothing, PingFault, Reading
@@ -126,7 +126,7 @@ def rearguard(*arguments: object, **options: Any) -> Process:
 CHILD = '''
 import json, os, signal, sys, threading, time
 import device.loop, device.sensors.hcsr04
-from device import cli, daemon, journal, outputs, sensors, walk
+from device import cli, daemon, journal, outputs, sensors, watch
 from device.core import pipeline
 from device.sim import run as sim_run
 from device.sim.rig import Rig
@@ -145,7 +145,7 @@ def both_on():
 def stop_myself(number):
     os.kill(os.getpid(), number)
 
-def watch(i):
+def watcher_of(i):
     def watcher(t_s, level):
         highest[i] = max(highest[i], level)
     return watcher
@@ -157,7 +157,7 @@ class KeptRig(Rig):
             line = self.board.line(number)
             line.function = "output"
             line.state = 1  # as a process that was killed leaves it
-            line.watch(watch(i))
+            line.watch(watcher_of(i))
             lines.append(line)
         close = self.board.close
         def closing():
@@ -166,12 +166,12 @@ class KeptRig(Rig):
         self.board.close = closing
 
 sim_run.Rig = KeptRig
-really_surround = walk.surroundings
+really_surround = watch.surroundings
 def surroundings(settings, stack, *more):
     import device.sim.rig
     device.sim.rig.Rig = KeptRig
     return really_surround(settings, stack, *more)
-walk.surroundings = surroundings
+watch.surroundings = surroundings
 
 def when(true, then):
     def look():
@@ -243,7 +243,7 @@ def steps(*kinds: str) -> Iterator[Step]:
 def told(*kinds: str) -> list[str]:
     """What the log says of twenty readings a second, by kind: "echo 10", "nothing 5" ..."""
     said: list[str] = []
-    report = walk.Reporter(said.append)
+    report = watch.Reporter(said.append)
     for step in steps(*kinds):
         report(step)
     return [line.partition(" s: ")[2] for line in said]
@@ -370,10 +370,10 @@ outputs.Outputs.quiet = quiet
 
 
 START_UP = {
-    "before the board is opened": "first(walk, 'surroundings')",
+    "before the board is opened": "first(watch, 'surroundings')",
     "before the sensor is opened": "first(sensors, 'open_sensor')",
     "while the outputs go low": "first(outputs.Outputs, '__enter__')",
-    "while the dead-man is started": "first(walk.DeadMan, '__enter__')",
+    "while the dead-man is started": "first(watch.DeadMan, '__enter__')",
     "before the ticker is made": "first(device.loop.Device, 'ticker')",
     "before the first step": "first(device.loop.Device, 'run')",
 }
@@ -434,7 +434,7 @@ STAGES = {
     "poll": "failing_once_on(device.sensors.hcsr04.HCSR04, 'poll', error)",
     "pipeline": "failing_once_on(pipeline.Pipeline, 'step', error)",
     "apply": "failing_once_on(outputs.Outputs, 'apply', error)",
-    "observer": "failing_once_on(walk.Reporter, '__call__', error)",
+    "observer": "failing_once_on(watch.Reporter, '__call__', error)",
     "clock": "import device.clock; failing_once_on(device.clock.PacedClock, 'wait_until', error)",
 }
 
@@ -515,9 +515,9 @@ class Hanging:
         report["hung_s"] = time.monotonic() - began
         report["while_hung"] = levels()
         stop_myself(signal.SIGTERM)
-walk.Reporter = Hanging
+watch.Reporter = Hanging
 patient = outputs.DeadMan
-walk.DeadMan = lambda outputs: patient(outputs, 0.5)
+watch.DeadMan = lambda outputs: patient(outputs, 0.5)
 """
     ended, report = child(patch, "run", "--config", site.config)
     assert ended.status == 0

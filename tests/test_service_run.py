@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from device import config, daemon, low, notify, sensors, service, starts, status, walk
+from device import config, daemon, low, notify, sensors, service, starts, status, watch
 from device.clock import VirtualClock
 from device.core.alert import DeviceFault
 from device.core.pipeline import FIRST, Pipeline, Start, Step
@@ -38,7 +38,7 @@ from device.settings import BuzzerSettings, SensorSettings, Settings
 from device.sim import scenario
 from device.sim.run import Walk
 from device.status import Snapshot
-from device.walk import Attendance
+from device.watch import Attendance
 from tests.test_daemon import NEAR_WALL, SOON_S, environment, steps
 
 FAR_WALL = NEAR_WALL.replace("0.5", "3.0")
@@ -89,7 +89,7 @@ class Record:
 
 INJECTED = """
 import os, resource, signal, sys, threading, time
-from device import cli, daemon, loop, notify, outputs, sensors, service, walk
+from device import cli, daemon, loop, notify, outputs, sensors, service, watch
 from device.core import pipeline
 from device import patient
 from device.pins.mock import MockBoard
@@ -308,7 +308,7 @@ class Told:
         self._notifier._send = self._take  # type: ignore[method-assign]
         given = Service(None, None, self._notifier)
         given.keep_good = self.kept_good.append  # type: ignore[method-assign]
-        plan = walk.Plan(Settings(), "here", kept)
+        plan = watch.Plan(Settings(), "here", kept)
         self.plan: Any = SimpleNamespace(plan=plan, snapshot=Snapshot, missing=[])
         self._attendance = Attendance(self.plan, given)
         self.confirm = self._attendance.confirm
@@ -390,7 +390,7 @@ def test_safe_settings_are_not_kept_as_good() -> None:
     """Three crashes, and the wearer's own settings would be gone for good."""
     told, pipeline = Told(), Pipeline(Settings())
     start = Start(fault=DeviceFault.CRASH_LOOP)
-    told.plan.plan = walk.Plan(Settings(), "here", None, start)
+    told.plan.plan = watch.Plan(Settings(), "here", None, start)
     for number in range(1, 60):
         told(pipeline.step(number * 0.05, Echo(number * 0.05, 1.5)))
     assert told.kept_good == []
@@ -538,7 +538,7 @@ class Hanging:
             before = len(sent)
             time.sleep(1.2)
             say(f"hung {sent[before:]}")
-walk.Reporter = Hanging
+watch.Reporter = Hanging
 """
 
 
@@ -650,7 +650,7 @@ def refused(pin: int, for_s: float = 60.0) -> str:
 
 
 SAY_OPENING = """
-@around(walk, "surroundings")
+@around(watch, "surroundings")
 def _(really, *arguments):
     try:
         say("opening with " + pins())

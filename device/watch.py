@@ -1,6 +1,6 @@
-"""A walk: everything that is open from one opening of the pins to their closing.
+"""A watch: everything that is open from one opening of the pins to their closing.
 
-What the daemon, or the service manager behind it, is told of a walk is told by observers of its
+What the daemon, or the service manager behind it, is told of a watch is told by observers of its
 steps: only a finished cycle is a sign of life.
 """
 
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 class Plan(Struct, frozen=True):
-    """What a walk is begun with.
+    """What a watch is begun with.
 
     `source`: where the settings come from. `kept`: why others that were written are not in use.
     """
@@ -52,7 +52,7 @@ class Plan(Struct, frozen=True):
         return self.start.fault is DeviceFault.CRASH_LOOP
 
 
-class Walk:
+class Watch:
     """Everything that is open from one opening of the pins to their closing."""
 
     def __init__(
@@ -119,7 +119,7 @@ class Walk:
         self.device.run(ticker, self._observe)
 
     def would_differ(self, plan: Plan) -> bool:
-        """Whether `plan` would be another walk, or the same with what is missing or doubted now."""
+        """Whether `plan` would be another watch, or this one with what it misses or doubts."""
         mended = bool(self.missing) or self.plan.start.fault is not None
         return plan.settings != self.plan.settings or (plan.kept is None and mended)
 
@@ -186,8 +186,8 @@ class Walk:
 class Attendance:
     """Tells the service manager what it waits for; an observer, so only finished cycles count."""
 
-    def __init__(self, walk: Walk, given: Service) -> None:
-        self._walk = walk
+    def __init__(self, watch: Watch, given: Service) -> None:
+        self._watch = watch
         self._service = given
         self._ready = self._good = False
         self._alive_s = self._told_s = -1.0
@@ -202,8 +202,8 @@ class Attendance:
         notifier, t_s, alert = self._service.notifier, step.t_s, step.alert
         if not self._ready and (isinstance(alert.fault, SensorFault) or _answered(step.reading)):
             self._ready = notifier.ready()
-        plan = self._walk.plan
-        doubted = plan.kept is not None or plan.safe or self._walk.missing
+        plan = self._watch.plan
+        doubted = plan.kept is not None or plan.safe or self._watch.missing
         if not self._good and alert.proven and not doubted:
             self._good = True
             self._service.keep_good(plan.settings)
@@ -213,7 +213,7 @@ class Attendance:
             notifier.alive()
         if t_s - self._told_s >= STATUS_S:
             self._told_s = t_s
-            text = status.text(self._walk.snapshot())
+            text = status.text(self._watch.snapshot())
             if text != self._said:
                 self._said = text
                 notifier.status(text)
