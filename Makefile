@@ -12,7 +12,7 @@ run: $(READY)
 	$(BIN)/rearguard simulate wall
 
 # The core's branches are all covered by its own tests; under coverage every walk would take thrice.
-CORE := $(patsubst %,tests/test_%.py,alert button health journal loop mute pipeline signals track)
+CORE := $(patsubst %,tests/test_%.py,alert button coach health journal loop mute pipeline signals track)
 test: $(READY)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto $(CORE)

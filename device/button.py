@@ -1,9 +1,11 @@
-"""A push-button from a GPIO to ground: short presses, and the long one.
+"""A push-button from a GPIO to ground: a short press, two of them, and the long one.
 
 A contact bounces for some milliseconds, so a level counts once it has lasted 20 ms. A press is
 short when it is let go of before `hold_s`, and long at that moment, while the finger is still
-down, so that one feels when it took. A button that is down when the device starts is stuck, or
-leant upon, until it has been up once: nobody meant to shut down a device that has just begun.
+down, so that one feels when it took. The second of two that follow each other within 0.4 s is
+told as both; the first had its effect by then, for a mute should not wait. A button that is down
+when the device starts is stuck, or leant upon, until it has been up once: nobody meant to shut
+down a device that has just begun.
 
 The board's edge only wakes the loop; what the button is doing is read in the loop's own time,
 and nothing here can end a walk: a pin that fails is a button that is not pressed any more.
@@ -20,12 +22,15 @@ from device.pins import Board, claim
 from device.settings import ButtonSettings
 
 BOUNCE_S = 0.02
+TWICE_S = 0.4
+"""From the end of a press to the beginning of the next, that they belong together."""
 
 
 class Press(Enum):
     """What was done with it."""
 
     SHORT = auto()
+    TWICE = auto()
     LONG = auto()
 
 
@@ -39,6 +44,8 @@ class Presses:
         self._raw_since_s = 0.0
         self._down_since_s = math.inf
         self._armed = False
+        self._let_go_s = -math.inf
+        """When a press ended that may have been the first of two."""
 
     @property
     def due_s(self) -> float:
@@ -53,11 +60,9 @@ class Presses:
             self._raw, self._raw_since_s = down, now_s
         if self._raw is not self._down and now_s >= self._raw_since_s + BOUNCE_S - 1e-6:
             self._down = self._raw
-            if self._down:
-                self._down_since_s = self._raw_since_s
-            else:
-                was_armed, self._armed = self._armed, True
-                return Press.SHORT if was_armed and self._down_since_s < math.inf else None
+            if not self._down:
+                return self._let_go()
+            self._down_since_s = self._raw_since_s
         if (
             self._down
             and down
@@ -68,6 +73,14 @@ class Presses:
             self._down_since_s = math.inf
             return Press.LONG
         return None
+
+    def _let_go(self) -> Press | None:
+        was_armed, self._armed = self._armed, True
+        if not was_armed or self._down_since_s == math.inf:
+            return None
+        second = self._down_since_s - self._let_go_s <= TWICE_S
+        self._let_go_s = -math.inf if second else self._raw_since_s
+        return Press.TWICE if second else Press.SHORT
 
 
 class Button:

@@ -23,7 +23,14 @@ import msgspec
 
 from device import physics, profiles, sensors, toml
 from device.errors import ConfigError
-from device.settings import JournalSettings, Profile, Section, SensorSettings, Settings
+from device.settings import (
+    JournalSettings,
+    Profile,
+    Section,
+    SensorSettings,
+    Settings,
+    WalksSettings,
+)
 
 PLACES = (Path("/boot/firmware/rearguard.toml"), Path("/etc/rearguard/rearguard.toml"))
 VARIABLE = "REARGUARD_CONFIG"
@@ -170,6 +177,7 @@ def _untuned(settings: Settings) -> Settings:
             buzzer=_only(buzzer, "enabled", "pin", "kind"),
             motor=_only(motor, "enabled", "pin"),
             journal=JournalSettings(enabled=False),
+            walks=WalksSettings(enabled=False),
             simulation=settings.simulation,
         )
     )
@@ -189,6 +197,7 @@ def _complaints(settings: Settings) -> Iterator[str]:
     yield from _pin_complaints(settings)
     yield from _sensor_complaints(settings)
     yield from _alert_complaints(settings)
+    yield from _coach_complaints(settings)
 
 
 def _pin_complaints(settings: Settings) -> Iterator[str]:
@@ -256,6 +265,15 @@ def _timing_complaints(sensor: SensorSettings) -> Iterator[str]:
             f"sensor.retrigger_s = {sensor.retrigger_s}: an echo from sensor.max_range_m ="
             f" {sensor.max_range_m} takes {flight_s:.4f} s; set at least"
             f" {math.ceil(flight_s * 1000) / 1000} or a shorter range"
+        )
+
+
+def _coach_complaints(settings: Settings) -> Iterator[str]:
+    coach = settings.coach
+    if coach.most_min < coach.target_min:
+        yield (
+            f"coach.most_min = {coach.most_min}: less than coach.target_min = {coach.target_min};"
+            " too much comes after enough"
         )
 
 

@@ -101,7 +101,7 @@ class Device:
     ):
         """Takes parts that are open already; `assemble` makes and closes them.
 
-        A short press of `button` mutes the buzzer for `mute_s`.
+        A short press of `button` mutes the buzzer for `mute_s`; two begin or end a walk.
         """
         self._clock = clock
         self.sensor = sensor
@@ -140,6 +140,8 @@ class Device:
     def _obey(self, now_s: float, press: Press | None) -> None:
         if press is Press.SHORT:
             self._pipeline.mute(now_s, self._mute_s)
+        elif press is Press.TWICE:
+            self._pipeline.press_twice(now_s)
         elif press is Press.LONG and not self.dismissed:
             self._pipeline.say_goodbye()
             self._ends_s = round(now_s + FAREWELL_S, 6)

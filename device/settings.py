@@ -17,10 +17,12 @@ Pin = Annotated[int, Meta(ge=2, le=27, description="GPIO (BCM) number")]
 Celsius = Annotated[float, Meta(ge=-40, le=60)]
 Distance = Annotated[float, Meta(ge=0.3, le=6.0)]
 TimeToTouch = Annotated[float, Meta(ge=0.0, le=8.0)]
+Kilograms = Annotated[float, Meta(ge=20.0, le=300.0)]
 TimeToStop = Annotated[float, Meta(ge=0.2, le=3.0)]
 
 Factory = Literal["auto", "gpiod", "lgpio", "rpigpio", "pigpio", "native", "mock"]
 Profile = Literal["fit", "default", "rehab"]
+Mode = Literal["time", "intervals", "plan"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -191,7 +193,40 @@ class JournalSettings(Section, frozen=True):
     enabled: Annotated[bool, Meta(description="keep journals (the service only)")] = True
     most_mb: Annotated[
         int, Meta(ge=1, le=100_000, description="all journals together; the oldest go first, MB")
-    ] = 256
+    ] = 1024
+
+
+class CoachSettings(Section, frozen=True):
+    """The walk itself: how long, and in which stretches. Its cues wait for all that warns."""
+
+    enabled: Annotated[bool, Meta(description="cue the walk, where nothing is to be warned of")] = (
+        True
+    )
+    mode: Annotated[
+        Mode,
+        Meta(description="time: one stretch; intervals: backward, forward; plan: the starter plan"),
+    ] = "time"
+    target_min: Annotated[
+        float, Meta(ge=1.0, le=180.0, description="a good walk's length; plan: the week's own")
+    ] = 15.0
+    most_min: Annotated[
+        float, Meta(ge=1.0, le=240.0, description="past this it says, firmly, that it is enough")
+    ] = 20.0
+    backward_s: Annotated[
+        float, Meta(ge=10.0, le=3600.0, description="intervals: so long backward")
+    ] = 60.0
+    forward_s: Annotated[
+        float, Meta(ge=10.0, le=3600.0, description="intervals: so long forward, brisk or jogging")
+    ] = 60.0
+
+
+class WalksSettings(Section, frozen=True):
+    """What is kept of each walk: its times, alerts and distances, in a database."""
+
+    enabled: Annotated[bool, Meta(description="keep a history of walks (the service only)")] = True
+    weight_kg: Annotated[
+        Kilograms | None, Meta(description="the wearer's, for the estimate of effort")
+    ] = None
 
 
 class SimulationSettings(Section, frozen=True):
@@ -212,4 +247,6 @@ class Settings(Section, frozen=True):
     button: ButtonSettings = ButtonSettings()
     led: LedSettings = LedSettings()
     journal: JournalSettings = JournalSettings()
+    coach: CoachSettings = CoachSettings()
+    walks: WalksSettings = WalksSettings()
     simulation: SimulationSettings = SimulationSettings()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.button import BOUNCE_S, Button, Press, Presses
+from device.button import BOUNCE_S, TWICE_S, Button, Press, Presses
 from device.clock import VirtualClock
 from device.core.pipeline import Step
 from device.core.reading import Nothing, Reading
@@ -61,14 +61,17 @@ bounces = st.lists(st.tuples(flicker, flicker), max_size=12)
 
 
 @st.composite
-def pressed(draw: st.DrawFn, held: st.SearchStrategy[float]) -> tuple[list[Edge], list[float]]:
-    """(edges, when the contact was last seen to close) of up to four presses, `held` seconds each.
+def pressed(
+    draw: st.DrawFn, held: st.SearchStrategy[float]
+) -> tuple[list[Edge], list[float], list[float]]:
+    """(edges, when the contact last closed and opened) of up to four presses, `held` seconds each.
 
     Each begins and ends with bounces; `held` counts from where it has come to rest until the
     first of those with which it ends.
     """
     edges: list[Edge] = []
     closed: list[float] = []
+    opened: list[float] = []
     t_us = 1_000_000
 
     def bounce(to: bool) -> None:
@@ -84,8 +87,18 @@ def pressed(draw: st.DrawFn, held: st.SearchStrategy[float]) -> tuple[list[Edge]
         closed.append(t_us / 1e6)
         t_us += round(draw(held) * 1e6)
         bounce(to=False)
+        opened.append(t_us / 1e6)
         t_us += draw(st.integers(25_000, 2_000_000))
-    return edges, closed
+    return edges, closed, opened
+
+
+def presses(closed: Sequence[float], opened: Sequence[float]) -> list[Press]:
+    """What short presses come to: the second of two close ones is told as both."""
+    found: list[Press] = []
+    for i in range(len(closed)):
+        pair = i > 0 and closed[i] - opened[i - 1] <= TWICE_S and found[-1] is Press.SHORT
+        found.append(Press.TWICE if pair else Press.SHORT)
+    return found
 
 
 looks = st.lists(st.floats(0.0, 20.0), max_size=20)
@@ -94,19 +107,24 @@ looks = st.lists(st.floats(0.0, 20.0), max_size=20)
 @settings(deadline=None)
 @given(pressed(st.floats(0.021, 2.4)), looks)
 def test_however_it_bounces_a_press_is_one_press(
-    press: tuple[list[Edge], list[float]], others: list[float]
+    press: tuple[list[Edge], list[float], list[float]], others: list[float]
 ) -> None:
-    edges, closed = press
+    edges, closed, opened = press
     end_s = edges[-1][0] + 1.0
-    assert [what for _, what in told(edges, end_s, others)] == [Press.SHORT] * len(closed)
+    assert [what for _, what in told(edges, end_s, others)] == presses(closed, opened)
+
+
+def test_a_long_press_after_a_short_one_is_long_and_the_next_is_short_again() -> None:
+    edges = [(1.0, True), (1.2, False), (1.4, True), (5.0, False), (5.2, True), (5.4, False)]
+    assert [what for _, what in told(edges, 7.0)] == [Press.SHORT, Press.LONG, Press.SHORT]
 
 
 @settings(deadline=None)
 @given(pressed(st.floats(HOLD_S + 0.001, 8.0)), looks)
 def test_a_long_press_is_told_once_and_while_it_is_held(
-    press: tuple[list[Edge], list[float]], others: list[float]
+    press: tuple[list[Edge], list[float], list[float]], others: list[float]
 ) -> None:
-    edges, closed = press
+    edges, closed, _ = press
     found = told(edges, edges[-1][0] + 1.0, others)
     assert [what for _, what in found] == [Press.LONG] * len(closed)
     assert [t_s for t_s, _ in found] == pytest.approx([t_s + HOLD_S for t_s in closed], abs=5e-6)

@@ -318,8 +318,8 @@ def test_text_must_be_text() -> None:
         ),
         (
             {"zzz": 1},
-            "zzz: unknown table; known here: alert, button, buzzer, gpio, journal, led, motor,"
-            " sensor, simulation",
+            "zzz: unknown table; known here: alert, button, buzzer, coach, gpio, journal, led,"
+            " motor, sensor, simulation, walks",
         ),
         ({"sensor": 3}, "sensor = 3: must be a table, written [sensor]"),
         ({"sensor": [{}]}, "sensor = [{}]: must be a table, written [sensor]"),
@@ -725,10 +725,13 @@ def test_safe_settings_keep_what_is_soldered_and_leave_out_what_was_tuned() -> N
         motor__overdrive_s=0.0,
         button__enabled=True,
         led__enabled=True,
+        coach__mode="intervals",
+        walks__weight_kg=70.0,
     )
     tuned = {table: wiring.get(table, {}) | tuning.get(table, {}) for table in wiring | tuning}
     safe = config.safe(config.parse(tuned, SOURCE))
-    expected = config.parse(wiring | {"journal": {"enabled": False}}, SOURCE)
+    off = {"journal": {"enabled": False}, "walks": {"enabled": False}}
+    expected = config.parse(wiring | off, SOURCE)
     assert safe == expected
 
 
@@ -796,3 +799,8 @@ def test_a_place_that_cannot_be_looked_at_is_no_place_without_a_file(
     assert config.find_file(None, {}) == place
     with pytest.raises(ConfigError, match="symbolic links"):
         config.load(place)
+
+
+def test_too_much_walking_comes_after_enough() -> None:
+    said = refusal({"coach": {"target_min": 30.0}})
+    assert said.startswith("coach.most_min = 20.0: less than coach.target_min = 30.0")

@@ -12,10 +12,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from device.core.alert import STILL_MPS, Alert, AlertMachine, DeviceFault, State
+from device.core.coach import Coach, Walking
 from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health, SensorFault
 from device.core.reading import UNHURRIED, Pace, Reading
 from device.core.signals import Command, Cue, Player
 from device.core.track import Track, Tracker
+from device.profiles import need
 from device.settings import Settings
 
 REJUDGE_S = 0.25
@@ -33,12 +35,14 @@ NOTICED_S = 10.0
 class Start(Struct, frozen=True):
     """What the wearer has to be told of how this run began.
 
-    `restarted`: the one before ended unbidden. `fault`: announced until `until_s`.
+    `restarted`: the one before ended unbidden. `fault`: announced until `until_s`. `walking`: they
+    said that they walk from here on.
     """
 
     restarted: bool = False
     fault: DeviceFault | None = None
     until_s: float = math.inf
+    walking: bool = False
 
     def doubting(self, fault: DeviceFault) -> "Start":
         """With that fault to tell for long enough to be noticed, unless there is another."""
@@ -51,7 +55,8 @@ FIRST = Start()
 class Step(Struct, frozen=True, gc=False):
     """Everything about one instant: the reading (None: no news) and what followed from it.
 
-    `muted_s`: how long the buzzer will still be silent, at the wearer's wish.
+    `muted_s`: how long the buzzer will still be silent, at the wearer's wish. `walk`: the one that
+    is being walked, or has just ended.
     """
 
     t_s: float
@@ -61,6 +66,7 @@ class Step(Struct, frozen=True, gc=False):
     cue: Cue
     command: Command
     muted_s: float = 0.0
+    walk: Walking | None = None
 
 
 class Pipeline:
@@ -78,6 +84,9 @@ class Pipeline:
         self._machine = AlertMachine(settings.alert, blind_m, pace)
         greeting = Cue.RESTARTED if start.restarted else Cue.CHIRP
         self._player = Player(settings.buzzer, settings.motor, settings.led.enabled, greeting)
+        times = need(settings.alert.profile, settings.alert.reaction_s)
+        self.coach = Coach(settings.coach, times.system_s + times.human_s, start.walking)
+        self._walk: Walking | None = None
         self._track = Track()
         self._alert = Alert()
         self._judge_s = self._fault_after_s = fault_after_s
@@ -91,6 +100,11 @@ class Pipeline:
     def mute(self, now_s: float, for_s: float) -> None:
         """Silence the buzzer for `for_s`, or end that; see `Player.mute`."""
         self._player.mute(now_s, for_s)
+
+    def press_twice(self, now_s: float) -> None:
+        """The wearer begins or ends a walk, or changes direction; no mute goes on beyond that."""
+        self._player.unmute()
+        self._player.answer(now_s, self.coach.press(now_s))
 
     def say_goodbye(self) -> None:
         """From the next step on, only the last signal."""
@@ -114,9 +128,21 @@ class Pipeline:
             self._judge(now_s, None)
         if reading is not None:
             self._judge(now_s, reading)
-        command = self._player.step(now_s, self._alert if judged else None)
-        muted_s = self._player.muted_s(now_s)
-        return Step(now_s, reading, self._track, self._alert, self._player.cue, command, muted_s)
+        return self._say(now_s, reading, judged)
+
+    def _say(self, now_s: float, reading: Reading | None, judged: bool) -> Step:
+        player, coach = self._player, self.coach
+        wish, eased, before = None, False, player.cue
+        if judged:
+            self._walk = coach.step(now_s, self._track, self._alert)
+            wish = coach.wish(now_s)
+            eased = self._walk is not None and self._walk.eased
+        command = player.step(now_s, self._alert if judged else None, wish, eased)
+        if wish is not None and player.cue is wish and before is not wish:
+            coach.told(now_s, wish)
+        muted_s = player.muted_s(now_s)
+        alert, walk = self._alert, self._walk
+        return Step(now_s, reading, self._track, alert, player.cue, command, muted_s, walk)
 
     def _judge(self, now_s: float, reading: Reading | None) -> None:
         tracker, health, machine = self._tracker, self._health, self._machine

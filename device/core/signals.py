@@ -5,9 +5,9 @@ worse with age; a shorter gap feels more urgent. A rhythm is a list of pulses
 played once, then another repeated for ever; where it stands is worked out from
 the time since it began, so nothing drifts, nothing sleeps and there is no beep
 thread. One signal plays at a time: STOP > FAULT > DANGER > WARNING > CAUTION >
-asides, which say how the device is and wait until nothing else is to be said.
-Vibration pulses are longer than the buzzer's because an eccentric motor needs time
-to spin: gaps under 100 ms blur.
+asides, which say how the device is or how the walk goes, and wait until nothing else is
+to be said. Vibration pulses are longer than the buzzer's because an eccentric motor needs
+time to spin: gaps under 100 ms blur.
 
 The wearer may mute the buzzer, never the motor, and only up to WARNING: DANGER, a fault or
 STOP ends the mute. The lamp is for whoever builds or walks along; nobody sees it on their
@@ -70,11 +70,26 @@ SILENT = Rhythm()
 
 
 class Signal(Struct, frozen=True):
-    """One thing to say: both rhythms, and the passive buzzer's tone relative to its own."""
+    """One thing to say: both rhythms, and the passive buzzer's tone relative to its own.
+
+    `rises`: every second pulse is HIGH_TONE.
+    """
 
     buzzer: Rhythm = SILENT
     motor: Rhythm = SILENT
     tone: float = 1.0
+    rises: bool = False
+
+    def tone_at(self, elapsed_s: float) -> float:
+        """The tone at that moment, relative to the buzzer's own."""
+        if not self.rises:
+            return self.tone
+        before_ms = 0.0
+        for number, (on, off) in enumerate(self.buzzer.once):
+            before_ms += on + off
+            if elapsed_s * 1000.0 + 1e-3 < before_ms:
+                return HIGH_TONE if number % 2 else self.tone
+        return self.tone
 
 
 class Cue(Enum):
@@ -90,6 +105,28 @@ class Cue(Enum):
     MUTED = Signal(motor=Rhythm(once=((100, 100), (100, 0))))
     UNMUTED = Signal(Rhythm(once=((80, 0),)), Rhythm(once=((100, 0),)))
     GOODBYE = Signal(Rhythm(once=((600, 0),)), Rhythm(once=((600, 0),)), LOW_TONE)
+    # The walk's own. None has three pulses within a second, or one of 0.4 s, as all that urges has.
+    MARK = Signal(Rhythm(once=((80, 80), (80, 0))), Rhythm(once=((60, 100), (60, 0))), rises=True)
+    DONE = Signal(
+        Rhythm(once=((80, 80), (80, 860), (80, 80), (80, 0))),
+        Rhythm(once=((60, 100), (60, 880), (60, 100), (60, 0))),
+        rises=True,
+    )
+    ENOUGH = Signal(
+        Rhythm(once=((150, 100), (150, 800), (150, 100), (150, 800), (150, 100), (150, 0))),
+        Rhythm(once=((150, 100), (150, 800), (150, 100), (150, 800), (150, 100), (150, 0))),
+        rises=True,
+    )
+    FORWARD = Signal(Rhythm(once=((300, 160), (80, 0))), Rhythm(once=((300, 160), (80, 0))))
+    BACKWARD = Signal(Rhythm(once=((80, 160), (300, 0))), Rhythm(once=((80, 160), (300, 0))))
+    SLOWER = Signal(
+        Rhythm(once=((300, 300), (300, 0))), Rhythm(once=((300, 300), (300, 0))), LOW_TONE
+    )
+    REST = Signal(
+        Rhythm(once=((300, 300), (300, 300), (300, 0))),
+        Rhythm(once=((300, 300), (300, 300), (300, 0))),
+        LOW_TONE,
+    )
     CAUTION = Signal(
         Rhythm(once=((100, 0),)),
         Rhythm(again=((150, 850),), until_ms=3000),
@@ -115,8 +152,22 @@ class Cue(Enum):
     )
 
 
-ASIDES_S = {Cue.CHIRP: 0.5, Cue.RESTARTED: 0.9, Cue.MUTED: 0.5, Cue.UNMUTED: 0.5}
+ASIDES_S = {
+    Cue.CHIRP: 0.5,
+    Cue.RESTARTED: 0.9,
+    Cue.MUTED: 0.5,
+    Cue.UNMUTED: 0.5,
+    Cue.MARK: 0.5,
+    Cue.DONE: 1.5,
+    Cue.ENOUGH: 2.9,
+    Cue.FORWARD: 0.6,
+    Cue.BACKWARD: 0.6,
+    Cue.SLOWER: 1.0,
+    Cue.REST: 1.6,
+}
 """What is said when nothing else is, and for how long it is left to play."""
+COACH_AFTER_S = 2.0
+"""The walk's own cues wait so long after a warning."""
 ENDS_MUTE = frozenset((Cue.DANGER, Cue.DANGER_HUSHED, Cue.STOP, Cue.FAULT))
 
 
@@ -132,8 +183,8 @@ class Lamp(Enum):
     FAULT = Rhythm(again=((500, 500),))
 
 
-def choose(alert: Alert) -> Cue:
-    """The one signal for this alert, by priority.
+def choose(alert: Alert, eased: bool = False) -> Cue:
+    """The one signal for this alert, by priority. `eased`: as quiet as if nothing had changed.
 
     A sensor that is doubted has no level to warn of, so its fault comes before all but a touch. A
     doubt about the device comes after what urges: the sensor is believed, and DANGER is nearer.
@@ -143,14 +194,15 @@ def choose(alert: Alert) -> Cue:
         return Cue.STOP
     if isinstance(alert.fault, SensorFault):
         return Cue.FAULT
+    quiet = alert.hushed or eased
     match alert.state:
         case State.DANGER:
-            return Cue.DANGER_HUSHED if alert.hushed else Cue.DANGER
-        case State.WARNING if not alert.hushed:
+            return Cue.DANGER_HUSHED if quiet else Cue.DANGER
+        case State.WARNING if not quiet:
             return Cue.WARNING
         case _ if alert.fault is not None:
             return Cue.FAULT
-        case State.CAUTION if not alert.hushed:
+        case State.CAUTION if not quiet:
             return Cue.CAUTION_CLOSING if alert.closing else Cue.CAUTION
         case _:
             return Cue.SILENCE
@@ -191,6 +243,7 @@ class Player:
         self._cue = Cue.SILENCE
         self._began_s = 0.0
         self._fresh_s = 0.0
+        self._warned_s = -math.inf
         self._command = OFF
         self._due_s = 0.0
 
@@ -218,8 +271,16 @@ class Player:
             return
         muted = self.muted_s(now_s) > 0
         self._muted_until_s = 0.0 if muted else now_s + for_s
+        self.answer(now_s, Cue.UNMUTED if muted else Cue.MUTED)
+
+    def unmute(self) -> None:
+        """Let the buzzer sound from the next step on."""
+        self._muted_until_s = 0.0
+
+    def answer(self, now_s: float, cue: Cue) -> None:
+        """Say an aside at once, if nothing that warns is being said."""
         if self._cue is Cue.SILENCE or self._cue in ASIDES_S:
-            self._answer = Cue.UNMUTED if muted else Cue.MUTED
+            self._answer = cue
         self._due_s = now_s
 
     def say_goodbye(self) -> None:
@@ -227,11 +288,16 @@ class Player:
         self._leaving = True
         self._muted_until_s = 0.0
 
-    def step(self, now_s: float, alert: Alert | None) -> Command:
-        """The command at `now_s`; `alert` is None when there is no fresh one."""
+    def step(
+        self, now_s: float, alert: Alert | None, wish: Cue | None = None, eased: bool = False
+    ) -> Command:
+        """The command at `now_s`; `alert` is None when there is no fresh one.
+
+        `wish`: a cue of the walk's own to say when it can be. `eased`: see `choose`.
+        """
         if alert is not None:
             self._fresh_s = now_s
-            cue = self._own_or_aside(now_s, alert)
+            cue = self._own_or_aside(now_s, alert, wish, eased)
             if self._led:
                 self._light(now_s, alert)
         elif now_s - self._fresh_s < FRESH_S:
@@ -252,9 +318,11 @@ class Player:
             self._command = self._play(now_s)
         return self._command
 
-    def _own_or_aside(self, now_s: float, alert: Alert) -> Cue:
+    def _own_or_aside(self, now_s: float, alert: Alert, wish: Cue | None, eased: bool) -> Cue:
         """The alert's own signal; where it has none, what else there is to say."""
-        cue = choose(alert)
+        cue = choose(alert, eased)
+        if cue is not Cue.SILENCE or not (self._cue is Cue.SILENCE or self._cue in ASIDES_S):
+            self._warned_s = now_s
         answer, self._answer = self._answer, None  # to a press: at once, or not at all
         if cue is not Cue.SILENCE or not alert.proven:
             return cue
@@ -263,7 +331,11 @@ class Player:
         if now_s - self._began_s < ASIDES_S.get(self._cue, 0.0):
             return self._cue
         greeting, self._greeting = self._greeting, None
-        return Cue.SILENCE if greeting is None else greeting
+        if greeting is not None:
+            return greeting
+        if wish is not None and now_s - self._warned_s >= COACH_AFTER_S:
+            return wish
+        return Cue.SILENCE
 
     def _light(self, now_s: float, alert: Alert) -> None:
         """Choose the lamp's code."""
@@ -296,7 +368,7 @@ class Player:
         due_s = min(buzzer_due_s, motor_due_s, lamp_due_s, muted_s or math.inf)
         self._due_s = round(now_s + max(due_s, 1e-6), 6)
         sounds = sounding_s is not None and self._buzzer.enabled and not muted_s
-        tone_hz = round(self._buzzer.tone_hz * signal.tone) if sounds else 0
+        tone_hz = round(self._buzzer.tone_hz * signal.tone_at(elapsed_s)) if sounds else 0
         return Command(int(sounds), motor, tone_hz, int(lit_s is not None))
 
 
