@@ -46,6 +46,8 @@ MOVING_MPS = 0.25
 MOST_MPS = 2.0
 """Nobody walks backward faster (walk-run transition 1.63 m/s): this is somebody else."""
 BEGINS_S = 3.0
+PASSES_S = 0.5
+"""Motion for less is somebody who passes by: it keeps no walk alive."""
 STOOD_S, STOOD_SPAN_M = 120.0, 0.10
 GLIMPSE_S = 2.0
 """Unseen for less is still in view."""
@@ -56,6 +58,8 @@ FAST_S, FAST_M = 0.5, 0.3
 FAST_AGAIN_S, FAST_FRESH_S = 30.0, 10.0
 STOPS, STOPS_S = 3, 300.0
 BETWEEN_S = 2.0
+WEEK_WITHIN_S = 3.0
+"""The history is read a second after the start."""
 ENOUGH_AGAIN_S = 60.0
 LONGEST_STEP_S = 0.5
 
@@ -140,7 +144,9 @@ class Coach:
         self._settings = settings
         self._to_stop_s = to_stop_s
         self._begins = told
-        self.week = 1
+        self.week: int | None = None
+        """Of the starter plan, once whoever knows the history has said so."""
+        self._first_s: float | None = None
         self._motion = _Motion()
         self._over = False
         """The last step of the walk has been shown."""
@@ -167,7 +173,7 @@ class Coach:
         if self._over:
             self._walk, self._over = None, False
         if self._walk is None:
-            if self._begins:
+            if self._begins and self._knows_week(now_s):
                 self._begins = False
                 self._begin(Begun.COMMAND, now_s)
             elif self._motion.moving_s >= BEGINS_S and not self._dismissed:
@@ -181,13 +187,19 @@ class Coach:
         self._over = self._walk is not None and self._walk.ended is not None
         return self._walk
 
+    def _knows_week(self, now_s: float) -> bool:
+        """Whether the dose is known, or will not be in a moment."""
+        first_s = self._first_s = now_s if self._first_s is None else self._first_s
+        known = self._settings.mode != "plan" or self.week is not None
+        return known or now_s >= first_s + WEEK_WITHIN_S
+
     def press(self, now_s: float) -> Cue:
-        """The wearer's double press: begin, end, or the change; what to answer."""
+        """The wearer pressed twice: begin, end, or the change of direction; what to answer."""
         walk = self._walk
         if walk is None or walk.ended is not None:
             self._begin(Begun.BUTTON, now_s)
             return Cue.MARK
-        if not walk.dose.intervals:
+        if not walk.dose.intervals or Cue.DONE in self._told:
             self._walk = replace(walk, until_s=now_s, ended=Ended.BUTTON, eased=False)
             self._dismissed = True
             self._pending.clear()
@@ -208,7 +220,7 @@ class Coach:
         return None
 
     def told(self, now_s: float, cue: Cue) -> None:
-        """The wearer has been told."""
+        """The wearer has been told, from `now_s` on."""
         self._pending.pop(cue, None)
         self._quiet_until_s = now_s + ASIDES_S[cue] + BETWEEN_S
         if self._walk is None:
@@ -224,7 +236,7 @@ class Coach:
 
     def _begin(self, begun: Begun, began_s: float) -> None:
         self._number += 1
-        asked = dose(self._settings, self.week)
+        asked = dose(self._settings, self.week or 1)
         self._walk = Walking(self._number, begun, began_s, began_s, asked)
         self._motion.begin(began_s)
         self._over = self._dismissed = False
@@ -341,7 +353,8 @@ class _Motion:
         if self.moving_s == 0.0:
             self.since_s = now_s - self.step_s
         self.moving_s = min(BEGINS_S, self.moving_s + self.step_s)
-        self.moved_s = now_s
+        if self.moving_s >= PASSES_S:
+            self.moved_s = now_s
         return mps
 
     def _leak(self) -> None:

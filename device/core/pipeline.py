@@ -15,7 +15,7 @@ from device.core.alert import STILL_MPS, Alert, AlertMachine, DeviceFault, State
 from device.core.coach import Coach, Walking
 from device.core.health import FAULT_AFTER_S, SLOW_AFTER_S, Health, SensorFault
 from device.core.reading import UNHURRIED, Pace, Reading
-from device.core.signals import Command, Cue, Player
+from device.core.signals import ASIDES_S, Command, Cue, Player
 from device.core.track import Track, Tracker
 from device.profiles import need
 from device.settings import Settings
@@ -87,6 +87,8 @@ class Pipeline:
         times = need(settings.alert.profile, settings.alert.reaction_s)
         self.coach = Coach(settings.coach, times.system_s + times.human_s, start.walking)
         self._walk: Walking | None = None
+        self._telling: tuple[Cue, float] | None = None
+        """The coach's cue that is playing, and since when."""
         self._track = Track()
         self._alert = Alert()
         self._judge_s = self._fault_after_s = fault_after_s
@@ -134,12 +136,18 @@ class Pipeline:
         player, coach = self._player, self.coach
         wish, eased, before = None, False, player.cue
         if judged:
+            if self._telling is not None:
+                cue, since_s = self._telling
+                if now_s >= since_s + ASIDES_S[cue]:
+                    coach.told(since_s, cue)
+                    self._telling = None
             self._walk = coach.step(now_s, self._track, self._alert)
             wish = coach.wish(now_s)
             eased = self._walk is not None and self._walk.eased
         command = player.step(now_s, self._alert if judged else None, wish, eased)
-        if wish is not None and player.cue is wish and before is not wish:
-            coach.told(now_s, wish)
+        if player.cue is not before:  # what a warning cuts off was not told, and is wished for on
+            begins = wish is not None and player.cue is wish
+            self._telling = (player.cue, now_s) if begins else None
         muted_s = player.muted_s(now_s)
         alert, walk = self._alert, self._walk
         return Step(now_s, reading, self._track, alert, player.cue, command, muted_s, walk)

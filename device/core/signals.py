@@ -160,12 +160,13 @@ ASIDES_S = {
     Cue.MARK: 0.5,
     Cue.DONE: 1.5,
     Cue.ENOUGH: 2.9,
-    Cue.FORWARD: 0.6,
-    Cue.BACKWARD: 0.6,
+    Cue.FORWARD: 1.0,
+    Cue.BACKWARD: 1.0,
     Cue.SLOWER: 1.0,
     Cue.REST: 1.6,
 }
-"""What is said when nothing else is, and for how long it is left to play."""
+"""What is said when nothing else is, and for how long it is left to play: so long, too, that what
+follows is not taken for a part of it."""
 COACH_AFTER_S = 2.0
 """The walk's own cues wait so long after a warning."""
 ENDS_MUTE = frozenset((Cue.DANGER, Cue.DANGER_HUSHED, Cue.STOP, Cue.FAULT))
