@@ -26,7 +26,7 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from device import journal
+from device import journal, when
 from device.core.pipeline import Step
 from device.errors import InputError
 from device.files import sync_folder
@@ -58,8 +58,6 @@ WORDS = {
     errno.EACCES: "no permission",
     errno.EPERM: "no permission",
 }
-SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -102,20 +100,12 @@ class State(Struct, frozen=True):
 
 
 def begin(now_s: float) -> Began:
-    """What to write of the beginning of a run whose clock says `now_s` at this moment.
-
-    Whether the wall clock was set is known from systemd-timesyncd, which Raspberry Pi OS
-    has; where another program sets it, it is not known, and that is "no".
-    """
-    try:
-        boot_id = BOOT_ID.read_text("ascii").strip()
-    except OSError:
-        boot_id = ""
+    """What to write of the beginning of a run whose clock says `now_s` at this moment."""
     return Began(
-        boot_id,
+        when.boot_id(),
         round(time.monotonic() - now_s, 6),
         round(time.time() - now_s, 3),
-        SYNCHRONISED.exists(),
+        when.synchronised(),
     )
 
 

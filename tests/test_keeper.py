@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device import journal, keeper
+from device import journal, keeper, when
 from device.clock import VirtualClock
 from device.core.alert import Alert, State
 from device.core.pipeline import Step
@@ -304,11 +304,11 @@ def test_the_beginning_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_clock_is_called_synchronised_where_it_is_known_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "SYNCHRONISED", tmp_path / "synchronized")
+    monkeypatch.setattr(when, "SYNCHRONISED", tmp_path / "synchronized")
     assert not keeper.begin(0.0).synchronised
     (tmp_path / "synchronized").touch()
     assert keeper.begin(0.0).synchronised
-    monkeypatch.setattr(keeper, "BOOT_ID", tmp_path / "absent")
+    monkeypatch.setattr(when, "BOOT_ID", tmp_path / "absent")
     assert keeper.begin(0.0).boot_id == ""
 
 
