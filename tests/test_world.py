@@ -3,7 +3,8 @@
 import itertools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 from hypothesis import assume, given
@@ -280,10 +281,20 @@ def felt(cue: Cue, fitted: str, for_s: float = 12.0) -> Walker:
     return one
 
 
+WALKS_OWN = [
+    Cue.MARK,
+    Cue.DONE,
+    Cue.ENOUGH,
+    Cue.FORWARD,
+    Cue.BACKWARD,
+    Cue.SLOWER,
+    Cue.REST,
+]
+CALM = [Cue.SILENCE, Cue.CHIRP, Cue.CAUTION, Cue.CAUTION_CLOSING, Cue.DANGER_HUSHED, *WALKS_OWN]
+
+
 @pytest.mark.parametrize("fitted", FITTED)
-@pytest.mark.parametrize(
-    "cue", [Cue.SILENCE, Cue.CHIRP, Cue.CAUTION, Cue.CAUTION_CLOSING, Cue.DANGER_HUSHED]
-)
+@pytest.mark.parametrize("cue", CALM)
 def test_a_calm_rhythm_is_not_urgent(cue: Cue, fitted: str) -> None:
     assert felt(cue, fitted).warned_s is None
 
@@ -383,6 +394,163 @@ def test_the_first_warning_is_the_one_that_counts() -> None:
     one = walker((60.0, 1.0), clock=clock, heeds=False)
     pulses(one, clock, 1.0, 1.2, 1.4, 5.0, 5.2, 5.4)
     assert one.warned_s == 1.4
+
+
+# ---------------------------------------------------------------- who follows the walk's cues
+
+
+PRACTISED = {"follows_cues": True, "forward_mps": 1.2, "reaction_s": 0.5}
+UNDERSTOOD_S = 2.0
+"""A cue, the silence after it and the reaction take no longer."""
+
+
+def told(
+    *cues: tuple[float, Cue], fitted: str = "both", until_s: float = 60.0, **more: object
+) -> Walker:
+    """A practised walker, going backward at 0.8 m/s, who feels each cue at its time."""
+    clock = VirtualClock()
+    one = walker((2.0, 0.5), (600.0, 0.8), clock=clock, **(PRACTISED | more))
+    for begin_s, cue in cues:
+        organs = {"buzzer": cue.value.buzzer, "motor": cue.value.motor}
+        for organ in FITTED[fitted]:
+            feels(clock, one, organ, begin_s, organs[organ])
+    clock.wait_until(until_s)
+    return one
+
+
+def feels(clock: VirtualClock, one: Walker, organ: str, begin_s: float, rhythm: Rhythm) -> None:
+    t = begin_s
+    for on_ms, off_ms in rhythm.once:
+        for at_s, level in ((t, 0.8), (t + on_ms / 1000, 0.0)):
+            clock.at(at_s, lambda level=level: one.feel(organ, clock.now(), level))  # type: ignore[misc]
+        t += (on_ms + off_ms) / 1000
+
+
+@pytest.mark.parametrize("fitted", FITTED)
+def test_who_follows_cues_turns_when_told_to_and_back(fitted: str) -> None:
+    one = told((10.0, Cue.FORWARD), (30.0, Cue.BACKWARD), fitted=fitted)
+    assert one.place(10.5)[1] == 0.8
+    assert one.place(10.0 + UNDERSTOOD_S + 2.0)[1] == pytest.approx(-1.2)
+    assert one.place(30.5)[1] == pytest.approx(-1.2)
+    assert one.place(30.0 + UNDERSTOOD_S + 2.0)[1] == pytest.approx(0.8)
+    assert one.warned_s is None
+
+
+def test_turning_takes_a_moment_and_no_jump() -> None:
+    one = told((10.0, Cue.FORWARD))
+    places = [one.place(10.0 + i / 100) for i in range(600)]
+    for (x0, v0), (x1, v1) in itertools.pairwise(places):
+        assert abs(v1 - v0) <= 0.01 + 1e-9
+        assert x1 - x0 == pytest.approx((v0 + v1) / 200, abs=1e-4)
+    slowing_s = [10.0 + i / 100 for i, (_, v) in enumerate(places) if -1.2 < v < 0.8]
+    assert slowing_s[-1] - slowing_s[0] == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("fitted", FITTED)
+def test_slower_is_a_fifth_slower_each_time_also_after_a_turn(fitted: str) -> None:
+    assert told((10.0, Cue.SLOWER), fitted=fitted).place(20.0)[1] == pytest.approx(0.64)
+    twice = told((10.0, Cue.SLOWER), (20.0, Cue.SLOWER), fitted=fitted)
+    assert twice.place(30.0)[1] == pytest.approx(0.512)
+    forward = told((10.0, Cue.FORWARD), (20.0, Cue.SLOWER), (30.0, Cue.BACKWARD), fitted=fitted)
+    assert forward.place(28.0)[1] == pytest.approx(-1.2)
+    assert forward.place(40.0)[1] == pytest.approx(0.64)
+
+
+@pytest.mark.parametrize("fitted", FITTED)
+@pytest.mark.parametrize("cue", [Cue.REST, Cue.DONE, Cue.ENOUGH])
+def test_told_to_rest_or_that_it_is_done_they_stand(cue: Cue, fitted: str) -> None:
+    one = told((10.0, cue), fitted=fitted)
+    assert one.place(20.0)[1] == 0.0
+    assert one.place(60.0) == one.place(20.0)
+
+
+@pytest.mark.parametrize("fitted", FITTED)
+@pytest.mark.parametrize(
+    "cue", [Cue.CHIRP, Cue.RESTARTED, Cue.MUTED, Cue.UNMUTED, Cue.MARK, Cue.CAUTION, Cue.GOODBYE]
+)
+def test_what_asks_for_nothing_changes_nothing(cue: Cue, fitted: str) -> None:
+    one = told((1.0, cue), (30.0, cue), fitted=fitted, heeds=False)
+    assert [one.place(t)[1] for t in (1.9, 10.0, 59.0)] == [0.5, 0.8, 0.8]
+
+
+def test_two_marks_far_apart_are_not_the_end() -> None:
+    assert told((10.0, Cue.MARK), (20.0, Cue.MARK)).place(40.0)[1] == 0.8
+
+
+def test_when_it_is_done_it_is_done() -> None:
+    one = told((10.0, Cue.DONE), (20.0, Cue.FORWARD), resumes_s=2.0)
+    assert one.place(50.0)[1] == 0.0
+
+
+def test_who_does_not_follow_cues_goes_on_whatever_they_say() -> None:
+    for cue in WALKS_OWN:
+        assert told((10.0, cue), follows_cues=False).place(50.0)[1] == 0.8
+
+
+GOES_ON = PRACTISED | {"resumes_s": 3.0, "braking_mps2": 2.5}
+
+
+def test_who_goes_on_stands_steps_away_and_goes_on_as_asked() -> None:
+    rounds: list[float] = []
+    clock = VirtualClock()
+    one = Walker(manner((60.0, 0.8), **GOES_ON), clock.at, rounds.append)
+    pulses(one, clock, 10.0, on_s=1.0)
+    clock.wait_until(30.0)
+    assert one.warned_s == pytest.approx(10.4)
+    assert one.place(11.3)[1] == 0.0
+    assert one.place(14.0)[1] == 0.0
+    assert one.place(16.0)[1] == pytest.approx(-1.2)
+    assert rounds == pytest.approx([10.4 + 0.5 + 0.8 / 2.5 + 3.0 + 2.0])
+    assert one.place(25.0)[1] == pytest.approx(0.8)
+
+
+def test_who_goes_on_can_be_stopped_again_and_the_first_warning_counts() -> None:
+    clock = VirtualClock()
+    one = walker((600.0, 0.8), clock=clock, **GOES_ON)
+    pulses(one, clock, 10.0, 30.0, on_s=1.0)
+    clock.wait_until(60.0)
+    assert one.warned_s == pytest.approx(10.4)
+    assert one.place(33.0)[1] == 0.0
+    assert one.place(59.0)[1] == pytest.approx(0.8)
+
+
+def test_what_is_asked_while_they_stand_is_done_when_they_go_on() -> None:
+    clock = VirtualClock()
+    one = walker((600.0, 0.8), clock=clock, **(GOES_ON | {"resumes_s": 10.0}))
+    feels(clock, one, "motor", 12.5, Cue.FORWARD.value.motor)
+    pulses(one, clock, 10.0, on_s=1.0)
+    clock.wait_until(60.0)
+    assert one.place(20.0)[1] == 0.0
+    assert one.place(50.0)[1] == pytest.approx(-1.2)
+
+
+def test_whoever_ran_into_something_goes_on_too() -> None:
+    clock = VirtualClock()
+    built = rig(pole(3.0), clock=clock, legs=((60.0, 1.0),), how={"resumes_s": 3.0})
+    clock.wait_until(4.0)
+    assert built.contact_mps == 1.0
+    assert built.world.walker.place(4.0)[1] == 0.0
+    clock.wait_until(12.0)
+    assert built.world.walker.place(12.0)[1] == 1.0
+
+
+def test_who_goes_on_goes_round_what_stands_in_the_way_and_nothing_else() -> None:
+    clock = VirtualClock()
+    built = rig(
+        pole(3.0),
+        pole(5.0, across_m=0.8),
+        pole(4.5, follows=True),
+        pole(9.5),
+        clock=clock,
+        legs=((600.0, 1.0),),
+        how={"resumes_s": 3.0},
+    )
+    clock.wait_until(12.0)
+    place, (near, beside, friend, far) = built.world, built.world.scenario.obstacles
+    assert place._obstacles == (beside, friend, far)
+    assert near not in place._obstacles
+    clock.wait_until(30.0)
+    assert built.world.walker.place(30.0)[0] > 9.5, "round the second one likewise"
 
 
 # ---------------------------------------------------------------- echo geometry
@@ -653,6 +821,15 @@ def test_the_nearest_of_several_obstacles_counts() -> None:
     assert world().gap_m(0.0) is None
 
 
+def test_of_a_row_the_next_one_is_there() -> None:
+    row = pole(3.0, every_m=10.0, radius_m=0.25)
+    place = world(row, legs=((60.0, 1.0),))
+    assert [place.gap_m(t) for t in (0.0, 2.0, 4.0, 12.0, 14.0)] == pytest.approx(
+        [2.75, 0.75, 8.75, 0.75, 8.75]
+    )
+    assert place.gap_at(0.0, -19.0) == pytest.approx(1.75), "and so far back as well"
+
+
 def test_the_gap_closes_as_the_walker_walks() -> None:
     place = world(wall(4.0), legs=((10.0, 1.0),))
     assert [place.gap_m(t) for t in (0.0, 1.0, 2.5)] == pytest.approx([4.0, 3.0, 1.5])
@@ -888,13 +1065,17 @@ def test_sound_is_as_fast_as_the_air_is_warm(temperature_c: float, sound_mps: fl
 
 
 def rig(
-    *obstacle: Obstacle, clock: VirtualClock, legs: tuple[tuple[float, float], ...], **more: object
+    *obstacle: Obstacle,
+    clock: VirtualClock,
+    legs: tuple[tuple[float, float], ...],
+    how: Mapping[str, object] = MappingProxyType({}),
+    **more: object,
 ) -> Rig:
     scenario = Scenario(
         title="test",
         duration_s=60.0,
         expect="any",
-        walker=manner(*legs, heeds=False),
+        walker=manner(*legs, heeds=False, **how),
         obstacles=obstacle,
         air=STILL_AIR,
         **more,  # type: ignore[arg-type]

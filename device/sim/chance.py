@@ -52,6 +52,7 @@ def drawn(scenario: Scenario, profile: Profile, rng: random.Random) -> Scenario:
         legs=tuple(
             msgspec.structs.replace(leg, speed_mps=leg.speed_mps * pace) for leg in walker.legs
         ),
+        forward_mps=walker.forward_mps * pace,
         phase=(walker.phase + phase) % 1.0,
         reaction_s=reaction_s if walker.reaction_s is None else walker.reaction_s,
     )

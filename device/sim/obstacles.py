@@ -48,6 +48,8 @@ def place_m(obstacle: Obstacle, t_s: float, walker_m: float) -> tuple[float, flo
     along_m = obstacle.along_m + obstacle.along_mps * moving_s
     if obstacle.follows:
         along_m += walker_m + obstacle.wander_m * math.sin(math.tau * t_s / obstacle.wander_s)
+    if obstacle.every_m is not None:  # the next of them
+        along_m = walker_m + (along_m - walker_m) % obstacle.every_m
     return along_m, obstacle.across_m + obstacle.across_mps * moving_s
 
 

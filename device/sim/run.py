@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from device import loop
 from device.clock import VirtualClock
-from device.core.pipeline import Step
+from device.core.pipeline import FIRST, Start, Step
 from device.settings import Settings
 from device.sim.rig import Rig
 from device.sim.scenario import Scenario
@@ -20,9 +20,16 @@ class Walk:
     """One simulated walk, ready to go."""
 
     def __init__(
-        self, scenario: Scenario, settings: Settings, seed: int, clock: VirtualClock
+        self,
+        scenario: Scenario,
+        settings: Settings,
+        seed: int,
+        clock: VirtualClock,
+        start: Start = FIRST,
+        week: int = 1,
     ) -> None:
-        """Build the world; nothing moves yet."""
+        """Build the world; nothing moves yet. `week`: of the starter plan."""
+        self._start, self._week = start, week
         self.scenario = scenario
         self.settings = settings
         self.clock = clock
@@ -43,8 +50,9 @@ class Walk:
         judge, rig = self._judge, self.rig
         began_s = time.perf_counter()
         with loop.assemble(
-            self.settings, self.clock, rig.board, rig.device_rng, rig.open_port
+            self.settings, self.clock, rig.board, rig.device_rng, rig.open_port, self._start
         ) as device:
+            device.tell_week(self._week)
             self._ticker = device.ticker(self.scenario.duration_s)
             if self._stopped:
                 self._ticker.stop()

@@ -49,6 +49,14 @@ class Walker(Table, frozen=True):
     heeds: bool = True
     """Stops when warned, and stands there for the rest of the walk, whatever legs are left;
     otherwise walks on, as if the device were off."""
+    resumes_s: Seconds | None = None
+    """Does not stand for the rest: after so long they step away from what is behind them, go
+    round what stands in the way, and on."""
+    follows_cues: bool = False
+    """Does what the walk's cues ask for: goes forward, and backward again at the fastest leg's
+    speed; slower; rests; stands when it is done. A leg ends with the first cue."""
+    forward_mps: Annotated[float, Meta(gt=0.0, le=3.0)] = 1.2
+    """How fast, when a cue asks for it or to step away."""
     reaction_s: Seconds | None = None
     """From feeling an urgent signal to braking; absent: drawn by the seed, as people differ."""
     braking_mps2: Annotated[float, Meta(gt=0.0, le=20.0)] = 2.5
@@ -63,7 +71,7 @@ class Walker(Table, frozen=True):
     phase: Share = 0.0
     """How much of a stride, two steps, is done when the walk begins."""
     speed_spread: Share = 0.0
-    """A seed's speeds differ from the legs' by up to this share, all by the same."""
+    """A seed's speeds differ from those given by up to this share, all by the same."""
     start_spread_m: Metres = 0.0
     """A seed begins up to this much farther from everything."""
 
@@ -104,6 +112,9 @@ class Obstacle(Table, frozen=True):
     """When it begins to move."""
     every_s: Annotated[float, Meta(gt=0.0, le=3600.0)] | None = None
     """After so long it is back where it began: the next of many passers-by."""
+    every_m: Annotated[float, Meta(ge=4.0, le=1000.0)] | None = None
+    """So far on, and so far back, stands another: a row of trees without end. Of a row only the
+    next behind the walker is there to be heard or met."""
     follows: bool = False
     """Keeps its distance from the walker instead of its place."""
     wander_m: Metres = 0.0

@@ -20,6 +20,8 @@ HALF_WIDTH_M = 0.25
 """Half of a person's width at the hip, arms included."""
 CROSSTALK_NEAR_M, CROSSTALK_FAR_M = 0.3, 4.0
 SPEED_OVER_S = 0.1
+LOOKS_M = 4.0
+"""Who goes on after a stop goes round what stands in their way so near."""
 
 
 class World:
@@ -34,7 +36,7 @@ class World:
     ) -> None:
         """`rng` decides everything uncertain; `at` books a callback in the world's time."""
         self.scenario = scenario
-        self.walker = Walker(scenario.walker, at)
+        self.walker = Walker(scenario.walker, at, self._go_round)
         self.sound_mps = speed_of_sound_mps(scenario.air.temperature_c)
         self._obstacles = scenario.obstacles
         self._air = scenario.air
@@ -89,6 +91,16 @@ class World:
         before_m = self.ahead_m(obstacle, before_s, self.walker.place(before_s)[0])
         ahead_m = self.ahead_m(obstacle, t_s, self.walker.place(t_s)[0])
         return (before_m - ahead_m) / SPEED_OVER_S
+
+    def _go_round(self, t_s: float) -> None:
+        """What stands in the walker's way is not in it any more; what moves will see to itself."""
+        self._obstacles = tuple(o for o in self._obstacles if not self._blocks(o, t_s))
+
+    def _blocks(self, obstacle: Obstacle, t_s: float) -> bool:
+        if obstacle.follows or obstacle.along_mps or obstacle.across_mps:
+            return False
+        gap_m = self.gap_to(obstacle, t_s)
+        return gap_m is not None and gap_m <= LOOKS_M
 
     def _crosstalk_m(self) -> float:
         """Another device's ping, taken for an echo of ours; inf when there is none."""
