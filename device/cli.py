@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from device.clock import Clock
     from device.core.pipeline import Step
+    from device.history.scribe import Notebook
     from device.journal import Recording, Writer
     from device.pins import Board
     from device.ports import OpenPort
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 GOOD, NOT_GOOD, WRONG = 0, 1, 2
 DEBUG = "REARGUARD_DEBUG"
 HELP_WIDTH = 80
+HISTORY = "keep walks in it, and readings beside it"
 MOST_SEEDS = 100_000
 MOST_DIGITS = 4000
 """Python will not read more."""
@@ -116,6 +118,8 @@ def _parser() -> Parser:
 
     run = verbs.add_parser("run", help="the device itself, until SIGTERM or Ctrl-C")
     run.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
+    run.add_argument("--history", metavar="FILE", type=Path, help=HISTORY)
+    run.add_argument("--walk", action="store_true", help="a walk begins at once")
     run.set_defaults(verb=_run)
 
     quiet = verbs.add_parser("quiet", help="buzzer and motor low, after a `run` that was killed")
@@ -136,6 +140,7 @@ def _parser() -> Parser:
     )
     simulate.add_argument("--duration", type=_seconds, metavar="S", help="end after S seconds")
     simulate.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
+    simulate.add_argument("--history", metavar="FILE", type=Path, help="keep the walks in it")
     simulate.set_defaults(verb=_simulate)
 
     replay = verbs.add_parser("replay", help="recorded readings through the same pipeline")
@@ -168,7 +173,7 @@ def _parser() -> Parser:
     check = verbs.add_parser("check", help="configuration, pins, and what the wearer gets")
     check.set_defaults(verb=_check)
 
-    about = _verbs_about_the_device(verbs)
+    about = _verbs_about_the_device(verbs) + _verbs_about_walks(verbs)
     for verb in (run, quiet, simulate, replay, evaluate, check, *about):
         verb.add_argument("--config", metavar="FILE", help="configuration file")
     for verb in (simulate, replay, evaluate, check):
@@ -222,6 +227,49 @@ def _verbs_about_the_device(verbs: Any) -> list[Parser]:
     return [selftest, calibrate, doctor, setup]
 
 
+def _verbs_about_walks(verbs: Any) -> list[Parser]:
+    """Those for the one who walks; returns the ones that take a configuration."""
+    walk = verbs.add_parser("walk", help="a safety check, and then a walk")
+    walk.add_argument("--history", metavar="FILE", type=Path, help=HISTORY)
+    walk.set_defaults(verb=_walk, judges=True)
+
+    walks = verbs.add_parser("walks", help="the walks that were kept")
+    walks.add_argument("--all", action="store_true", help="also those of less than a minute")
+    walks.set_defaults(verb=_walks, history=None, json=False)
+    parts = walks.add_subparsers(prog="rearguard walks", metavar="PART", parser_class=Parser)
+    show = parts.add_parser("show", help="one walk: times, pace, alerts and why, reaction, effort")
+    show.add_argument("--all", action="store_true", help="each CAUTION, too")
+    show.set_defaults(verb=_walks_show)
+    plan = parts.add_parser("plan", help="what was done, against the plan or the target")
+    plan.set_defaults(verb=_walks_plan)
+    export = parts.add_parser("export", help="all walks, or the seconds of one, as CSV or JSON")
+    export.add_argument("--format", choices=("csv", "json"), default="csv", help="(csv)")
+    export.set_defaults(verb=_walks_export)
+    explain = parts.add_parser("explain", help="a walk from its journal: each alert and its cause")
+    explain.set_defaults(verb=_walks_explain, judges=True)
+    for part in (show, export, explain):
+        part.add_argument("number", nargs="?", type=_whole, metavar="N", help="which (the last)")
+    export.set_defaults(number=None)
+    for part in (show, plan):
+        drawn = "draw it: .png, .svg"
+        part.add_argument("--plot", metavar="FILE", type=Path, help=drawn)
+    for part in (walks, show, plan, export, explain):
+        part.add_argument(
+            "--history",
+            metavar="FILE",
+            type=Path,
+            default=argparse.SUPPRESS,
+            help="a history other than the service's",
+        )
+        part.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="one JSON object on stdout",
+        )
+    return [walk, plan]
+
+
 def _whole(text: str) -> int:
     if not text.isdecimal() or len(text) > MOST_DIGITS:
         raise argparse.ArgumentTypeError(f"{text[:40]!r}: give a whole number from 0")
@@ -248,12 +296,14 @@ def _seconds(text: str) -> float:
 def _run(options: argparse.Namespace) -> int:
     from device import daemon
     from device.check import source_name
+    from device.watch import Asked
 
     def read() -> "tuple[Settings, str]":
         settings, path = _settings(options)
         return settings, source_name(path)
 
-    return daemon.run(read, options.journal, say)
+    asked = Asked(options.journal, options.history, options.walk)
+    return daemon.run(read, asked, say)
 
 
 def _quiet(options: argparse.Namespace) -> int:
@@ -291,7 +341,8 @@ def _simulate(options: argparse.Namespace) -> int:
         if not options.json:
             observers.append(stack.enter_context(_shown(walk, seed, options.fast)))
         writer = _writer(stack, options.journal, settings)
-        summary = walk.go(observers if writer is None else [*observers, writer])
+        observers += [kept for kept in (writer, _notebook(stack, walk, options)) if kept]
+        summary = walk.go(observers)
     kept = _journal_kept(options.journal, writer)
     if options.json:
         print(summaries.to_json(summary, interrupted=stopper.asked, **walk.figures()))
@@ -488,6 +539,65 @@ def _setup(options: argparse.Namespace) -> int:
     return GOOD
 
 
+def _walk(options: argparse.Namespace) -> int:
+    from device import daemon, status
+    from device.check import source_name
+    from device.walks import safety
+    from device.watch import Asked
+
+    if not sys.stdin.isatty():
+        raise InputError("walk asks questions: run it on a terminal, or rearguard run --walk")
+    settings, path = _settings(options)
+    if not safety.check(safety.key, show).good:
+        return NOT_GOOD
+    if settings.gpio.factory != "mock" and status.running():
+        show("The device is watching: the walk begins when you move, or press the button twice.")
+        return GOOD
+    return daemon.run(
+        lambda: (settings, source_name(path)), Asked(history=options.history, walking=True), say
+    )
+
+
+def _walks(options: argparse.Namespace) -> int:
+    from device.walks import command
+
+    _print(*command.listing(options.history or command.PATH, options.all), options.json)
+    return GOOD
+
+
+def _walks_show(options: argparse.Namespace) -> int:
+    from device.walks import command
+
+    path = options.history or command.PATH
+    _print(*command.show(path, options.number, options.plot, options.all), options.json)
+    return GOOD
+
+
+def _walks_plan(options: argparse.Namespace) -> int:
+    from device.walks import command
+
+    settings, _ = _settings(options)
+    path = options.history or command.PATH
+    _print(*command.plan(path, settings.coach, options.plot), options.json)
+    return GOOD
+
+
+def _walks_export(options: argparse.Namespace) -> int:
+    from device.walks import command
+
+    as_json = options.json or options.format == "json"
+    print(command.export(options.history or command.PATH, as_json, options.number), end="")
+    return GOOD
+
+
+def _walks_explain(options: argparse.Namespace) -> int:
+    from device.walks import command
+
+    found, lines, good = command.explain(options.history or command.PATH, options.number)
+    _print(found, lines, options.json)
+    return GOOD if good else NOT_GOOD
+
+
 def _print(found: object, lines: Iterable[str], as_json: bool) -> None:
     """A finding, for a program or for a person."""
     if as_json:
@@ -526,6 +636,29 @@ def _writer(
     writer = journal.Writer(stack.enter_context(journal.create(path)), settings)
     stack.callback(writer.flush)
     return writer
+
+
+def _notebook(
+    stack: contextlib.ExitStack, walk: "Walk", options: argparse.Namespace
+) -> "Notebook | None":
+    """The history of a simulated walk, as if it had begun at this moment; None without a path."""
+    if options.history is None:
+        return None
+    import sqlite3
+    import time
+    import uuid
+
+    from device.history.book import open_book
+    from device.history.scribe import Notebook
+
+    try:
+        book = stack.enter_context(open_book(options.history))
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(f"{options.history}: cannot be written: {error}; name another") from error
+    boot_id = f"simulated-{uuid.uuid4()}"
+    notebook = Notebook(book, walk.settings, boot_id, zero_wall_s=time.time())
+    stack.callback(notebook.close)
+    return notebook
 
 
 def _journal_kept(path: Path, writer: "Writer | None") -> bool:

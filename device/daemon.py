@@ -41,7 +41,7 @@ from device.outputs import Outputs
 from device.pins import open_board
 from device.service import Service
 from device.settings import GpioSettings, Settings
-from device.watch import Plan, Say, Watch
+from device.watch import Asked, Plan, Say, Watch
 
 SHUT_DOWN = 64
 """The exit status that asks the service manager to power off: the wearer's long press."""
@@ -118,8 +118,10 @@ class Stopper:
             self._stop()
 
 
-def run(read: Read, journal_path: Path | None, say: Say) -> int:
+def run(read: Read, asked: Asked, say: Say) -> int:
     """Warn until told to stop; returns the exit status. Raises RearguardError."""
+    if asked.history is not None:
+        _check_history(asked.history)
     given = service.from_environ()
     if given.managed:
         os.set_blocking(2, False)
@@ -129,7 +131,19 @@ def run(read: Read, journal_path: Path | None, say: Say) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.ExitStack() as stack:
         stopper = stack.enter_context(Stopper(reloads=given.managed))
-        return Run(given, read, journal_path, stopper, say).go()
+        return Run(given, read, asked, stopper, say).go()
+
+
+def _check_history(path: Path) -> None:
+    """Make it, where it is not there. By hand a mistake is said at once: raises InputError."""
+    import sqlite3  # noqa: PLC0415 - only who asks for it by hand waits for it
+
+    from device.history.book import open_book  # noqa: PLC0415
+
+    try:
+        open_book(path).close()
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: no history can be kept there: {error}; give another") from error
 
 
 class Run:
@@ -139,13 +153,13 @@ class Run:
         self,
         given: Service,
         read: Read,
-        journal_path: Path | None,
+        asked: Asked,
         stopper: Stopper,
         say: Say,
     ) -> None:
         self._service = given
         self._read = read
-        self._journal_path = journal_path
+        self._asked = asked
         self._stopper = stopper
         self._say = say
         self._watch: Watch | None = None
@@ -210,7 +224,7 @@ class Run:
     def _first_plan(self) -> Plan:
         """What is written, or what serves in its place. Raises ConfigError by hand."""
         beginning = self._beginning = starts.begin(self._service.runtime)
-        start = Start(restarted=beginning.restarted)
+        start = Start(restarted=beginning.restarted, walking=self._asked.walking)
         if beginning.restarted:
             self._say(f"restarted: the last run ended unbidden ({beginning.quick_ends} in a row)")
         kept = None
@@ -316,9 +330,7 @@ class Run:
             insist = waited_s < effort.insist_s
             with contextlib.ExitStack() as attempt:
                 try:
-                    watch = Watch(
-                        self._service, plan, self._journal_path, attempt, self._say, insist
-                    )
+                    watch = Watch(self._service, plan, self._asked, attempt, self._say, insist)
                 except HardwareError:
                     if self._stopper.asked and self._service.managed:
                         return None

@@ -120,6 +120,10 @@ class Device:
         """A ticker for `run`, to keep hold of for stopping it."""
         return Ticker(self._clock, self._due_s, until_s)
 
+    def tell_week(self, week: int) -> None:
+        """Which week of the starter plan it is, from the history; safe from any thread."""
+        self._pipeline.coach.week = week
+
     def run(self, ticker: Ticker, observe: Observer) -> None:
         """Walk until the ticker ends, or the wearer ends it."""
         poll, pipeline, apply = self.sensor.poll, self._pipeline.step, self.outputs.apply

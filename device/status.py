@@ -30,6 +30,7 @@ from msgspec.structs import replace
 from device import __version__, keeper
 from device.core.pipeline import Step
 from device.errors import HardwareError, InputError
+from device.history import scribe
 
 PATH = Path("/run/rearguard/status.sock")
 SIMULATED = "simulated, no pin is driven"
@@ -59,7 +60,9 @@ class Snapshot(Struct, frozen=True):
     sensor has answered. `muted_s`: seconds of mute that are left. `overruns` of `cycles` steps
     were late, by `worst_late_ms` at worst. `config`: where the settings came from; `kept`: why
     newer ones were refused. `safe`: on the defaults after so many crashes. `missing`: what is
-    fitted and cannot be had. `restarts`: after an unclean end. `journal`: None where none is kept.
+    fitted and cannot be had. `restarts`: after an unclean end. `walk_s`, `target_s`: how long the
+    walk has been going on, and was to; None where there is none. `forward`: asked to go forward.
+    `journal`, `history`: None where none is kept.
     """
 
     version: str = __version__
@@ -84,7 +87,11 @@ class Snapshot(Struct, frozen=True):
     restarts: int = 0
     factory: str = ""
     sensor: str = ""
+    walk_s: float | None = None
+    target_s: float | None = None
+    forward: bool = False
     journal: keeper.State | None = None
+    history: scribe.State | None = None
 
     @property
     def good(self) -> bool:
@@ -129,7 +136,14 @@ class Meter:
         step = self._last
         if step is None:
             return rest
-        track, alert = step.track, step.alert
+        track, alert, walk = step.track, step.alert, step.walk
+        if walk is not None and walk.ended is None:
+            rest = replace(
+                rest,
+                walk_s=round(step.t_s - walk.began_s, 1),
+                target_s=walk.dose.target_s,
+                forward=walk.forward,
+            )
         return replace(
             rest,
             level=alert.level,
@@ -358,6 +372,18 @@ def _user() -> str:
         return "NAME"
 
 
+def running(path: Path = PATH) -> bool:
+    """Whether there is a device that watches; one that may not be asked does."""
+    try:
+        with contextlib.closing(read(path)) as snapshots:
+            next(snapshots)
+    except NotRunningError:
+        return False
+    except InputError:
+        pass
+    return True
+
+
 def show(path: Path, follow: bool, as_json: bool, out: TextIO, say: Callable[[str], None]) -> int:
     """`rearguard status`; returns the exit status: 0 running and well, 1 not.
 
@@ -427,14 +453,17 @@ def _timed(snapshot: Snapshot) -> str:
 
 def _news(snapshot: Snapshot) -> object:
     """What makes a line worth printing."""
-    kept = snapshot.journal and snapshot.journal.failed
+    kept = [state and state.failed for state in (snapshot.journal, snapshot.history)]
     well = (snapshot.proven, snapshot.safe, snapshot.kept, kept)
-    return snapshot.level, snapshot.fault, snapshot.muted_s > 0.0, well
+    walk = (snapshot.walk_s is not None, snapshot.forward)
+    return snapshot.level, snapshot.fault, snapshot.muted_s > 0.0, well, walk
 
 
 def text(snapshot: Snapshot) -> str:
     """All that matters, in one line: for systemd, for a log, for `--follow`."""
     parts = [_now(snapshot), f"{snapshot.pings_per_s:.1f} pings/s", f"{snapshot.overruns} late"]
+    if snapshot.walk_s is not None:
+        parts.append(f"walking {_walk(snapshot)}")
     if snapshot.muted_s > 0.0:
         parts.append(f"muted {_clock(snapshot.muted_s)}")
     if snapshot.safe:
@@ -447,6 +476,8 @@ def text(snapshot: Snapshot) -> str:
         parts.append(SIMULATED)
     if snapshot.journal is not None and snapshot.journal.failed is not None:
         parts.append(f"journal off: {snapshot.journal.failed}")
+    if snapshot.history is not None and snapshot.history.failed is not None:
+        parts.append(f"history off: {snapshot.history.failed}")
     return "; ".join(parts)
 
 
@@ -469,6 +500,7 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
     yield f"fault           {snapshot.fault or 'none'}"
     muted = f"muted for {_clock(snapshot.muted_s)}" if snapshot.muted_s > 0.0 else "on"
     yield f"sound           {muted}"
+    yield f"walk            {_walk(snapshot)}"
     late = f"{snapshot.overruns} late (worst {snapshot.worst_late_ms:.0f} ms)"
     yield f"loop            {snapshot.cycles} steps, {late}"
     yield f"board           {snapshot.factory}"
@@ -480,6 +512,7 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.missing:
         yield f"                WITHOUT {', '.join(snapshot.missing)}: see the log"
     yield f"journal         {_kept(snapshot.journal)}"
+    yield f"history         {_history(snapshot.history)}"
 
 
 def _now(snapshot: Snapshot) -> str:
@@ -504,12 +537,30 @@ def _track(snapshot: Snapshot) -> str:
     return said
 
 
+def _walk(snapshot: Snapshot) -> str:
+    if snapshot.walk_s is None or snapshot.target_s is None:
+        return "none"
+    way = ", forward" if snapshot.forward else ""
+    return f"{_clock(snapshot.walk_s)} of {_clock(snapshot.target_s)}{way}"
+
+
 def _kept(state: keeper.State | None) -> str:
     if state is None:
         return "none"
     said = f"{state.path or 'nothing yet'}, {state.written_bytes / 1e6:.1f} MB since the start"
     if state.lost_lines:
         said += f", {state.lost_lines} lines lost"
+    return said if state.failed is None else f"OFF: {state.failed}; {said}"
+
+
+def _history(state: scribe.State | None) -> str:
+    if state is None:
+        return "none"
+    said = f"{state.path}, walks since the start: {state.walks}"
+    if state.lost:
+        said += f", {state.lost} s lost"
+    if state.aside is not None:
+        said += f"; a broken one is at {state.aside}"
     return said if state.failed is None else f"OFF: {state.failed}; {said}"
 
 

@@ -20,6 +20,7 @@ from device.core.health import SensorFault
 from device.core.pipeline import FIRST, Start, Step
 from device.core.reading import Fault, Nothing, Reading
 from device.errors import HardwareError
+from device.history.scribe import Scribe
 from device.keeper import Keeper, begin
 from device.notify import Notifier
 from device.outputs import DeadMan
@@ -30,8 +31,17 @@ from device.service import Service
 from device.settings import Settings
 
 STATUS_S = 1.0
+HISTORY = "walks.db"
 BY_HAND = Service(None, None, Notifier())
 Say = Callable[[str], None]
+
+
+class Asked(Struct, frozen=True):
+    """What was asked for by hand: where to write journal and history, and whether a walk begins."""
+
+    journal: Path | None = None
+    history: Path | None = None
+    walking: bool = False
 
 
 class Plan(Struct, frozen=True):
@@ -59,7 +69,7 @@ class Watch:
         self,
         given: Service,
         plan: Plan,
-        journal_path: Path | None,
+        asked: Asked,
         stack: contextlib.ExitStack,
         say: Say,
         insist: bool,
@@ -72,10 +82,12 @@ class Watch:
         self.plan = plan
         self._began_s = time.monotonic()
         self._say = say
-        self._journal_path = journal_path
+        self._asked = asked
         self.missing: list[str] = []
         settings = plan.settings
-        stream = None if journal_path is None else stack.enter_context(journal.create(journal_path))
+        stream = (
+            None if asked.journal is None else stack.enter_context(journal.create(asked.journal))
+        )
         clock, board, rng, open_port = surroundings(settings, stack, given)
         stack.callback(board.close)
         self._writer = None
@@ -83,7 +95,8 @@ class Watch:
             self._writer = journal.Writer(stream, settings)
             stack.callback(self._writer.flush)  # after the outputs went low: a slow disk may block
         self._keeper: Keeper | None = None
-        stack.callback(self._close_keeper)  # likewise
+        self._scribe: Scribe | None = None
+        stack.callback(self._close_kept)  # likewise
         open_sensor = (lambda driver, parts: Patient(driver, parts, say)) if given.managed else None
         do_without = None if insist else self._do_without
         self.device = stack.enter_context(
@@ -92,19 +105,31 @@ class Watch:
             )
         )
         stack.enter_context(DeadMan(self.device.outputs))
-        if given.state is not None and settings.journal.enabled and stream is None:
-            most_bytes = settings.journal.most_mb * 2**20
-            folder = given.state / "journals"
-            self._keeper = Keeper(folder, settings, most_bytes, begin(clock.now()))
+        self._keep(begin(clock.now()), settings, given.state)
         self._stats = loop.Stats()
         self.meter = status.Meter()
         observers: list[loop.Observer] = [Reporter(say), self.meter]
-        observers += [kept for kept in (self._writer, self._keeper) if kept is not None]
+        observers += [
+            kept for kept in (self._writer, self._keeper, self._scribe) if kept is not None
+        ]
         self._attendance = Attendance(self, given)
         if given.managed:
             observers.append(self._attendance)
         self._observe = loop.fan_out(observers)
         self._say_hello(board)
+
+    def _keep(self, began: journal.Began, settings: Settings, state: Path | None) -> None:
+        """Begin to keep what is to be kept."""
+        path = self._asked.history
+        if path is not None:
+            state = path.parent
+        elif state is not None and settings.walks.enabled:
+            path = state / HISTORY
+        if state is not None and settings.journal.enabled and self._writer is None:
+            most_bytes = settings.journal.most_mb * 2**20
+            self._keeper = Keeper(state / "journals", settings, most_bytes, began)
+        if path is not None:
+            self._scribe = Scribe(path, settings, began, tell_week=self.device.tell_week)
 
     def go(self, tell: Callable[[Callable[[], None]], None], spin_s: float) -> None:
         """Until what `tell` is told is called, or the wearer ends it.
@@ -146,6 +171,7 @@ class Watch:
             factory=settings.gpio.factory,
             sensor=sensors.model(settings.sensor).title,
             journal=None if self._keeper is None else self._keeper.state,
+            history=None if self._scribe is None else self._scribe.state,
         )
         return self.meter.snapshot(rest)
 
@@ -163,15 +189,18 @@ class Watch:
         )
         if self._writer is not None and self._writer.failed is not None:
             why = self._writer.failed.strerror
-            say(f"{self._journal_path}: journal ended early: {why}; free space or move it")
+            say(f"{self._asked.journal}: journal ended early: {why}; free space or move it")
+        if self._scribe is not None and ((kept := self._scribe.state).failed or kept.lost):
+            say(f"{kept.path}: {kept.lost} s of walking were not kept: {kept.failed or 'too late'}")
 
     def _do_without(self, name: str, error: Exception) -> None:
         self.missing.append(name)
         self._say(f"{error}; until then without the {name}")
 
-    def _close_keeper(self) -> None:
-        if self._keeper is not None:
-            self._keeper.close()
+    def _close_kept(self) -> None:
+        for kept in (self._keeper, self._scribe):
+            if kept is not None:
+                kept.close()
 
     def _say_hello(self, board: Board) -> None:
         settings, say = self.plan.settings, self._say

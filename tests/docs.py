@@ -16,7 +16,7 @@ from device import cli
 ROOT = Path(__file__).parent.parent
 VERBS = (
     "run", "quiet", "simulate", "replay", "evaluate", "check",
-    "status", "selftest", "calibrate", "doctor", "setup",
+    "status", "selftest", "calibrate", "doctor", "setup", "walk", "walks",
 )  # fmt: skip
 PATH = re.compile(
     r"`((?:device|tests|config|docs|benchmarks|lines|fuzz|systemd|service|debian|packages)/[\w./-]+)`"

@@ -231,7 +231,8 @@ class Manager:
         environ = environment(**({} if by_hand else given) | more.pop("environ", {}))
         program = ["-c", INJECTED.replace("{patch}", patch)] if patch else ["-m", "device"]
         command = [*more.pop("before", ()), sys.executable, *program]
-        run = Run(self, [*command, "run", "--config", str(self.config)], env=environ, **more)
+        arguments = ("run", "--config", str(self.config), *more.pop("arguments", ()))
+        run = Run(self, [*command, *arguments], env=environ, **more)
         self._runs.append(run)
         return run
 

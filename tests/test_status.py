@@ -29,6 +29,7 @@ from device.core.reading import Fault, Nothing, PingFault, Reading
 from device.core.signals import Command, Cue
 from device.core.track import Track
 from device.errors import InputError
+from device.history import scribe
 from device.status import Meter, NotRunningError, Server, Snapshot
 
 WELL = Snapshot(
@@ -614,6 +615,18 @@ def test_a_daemon_that_is_killed_while_it_is_followed_ends_the_following(
         ),
         ({"journal": FULL}, "WARNING 1.32 m; 24.8 pings/s; 0 late; journal off: disk full"),
         ({"journal": None}, "WARNING 1.32 m; 24.8 pings/s; 0 late"),
+        (
+            {"walk_s": 62.0, "target_s": 900.0},
+            "WARNING 1.32 m; 24.8 pings/s; 0 late; walking 1:02 of 15:00",
+        ),
+        (
+            {"walk_s": 5.0, "target_s": 600.0, "forward": True},
+            "WARNING 1.32 m; 24.8 pings/s; 0 late; walking 0:05 of 10:00, forward",
+        ),
+        (
+            {"history": scribe.State("/h/walks.db", failed="disk full", lost=3)},
+            "WARNING 1.32 m; 24.8 pings/s; 0 late; history off: disk full",
+        ),
     ],
 )
 def test_one_line_says_what_matters(change: dict[str, Any], said: str) -> None:
@@ -639,10 +652,12 @@ def test_a_person_is_shown_the_whole_of_it(served: Server, path: Path) -> None:
         "sensor          HC-SR04, 24.8 pings/s",
         "fault           none",
         "sound           on",
+        "walk            none",
         "loop            1000 steps, 0 late (worst 0 ms)",
         "board           gpiod",
         "configuration   /boot/firmware/rearguard.toml",
         "journal         /var/lib/rearguard/journals/000003.jsonl, 1.2 MB since the start",
+        "history         none",
     ]
 
 
