@@ -645,9 +645,9 @@ def _notebook(
     if options.history is None:
         return None
     import sqlite3
-    import time
     import uuid
 
+    from device import when
     from device.history.book import open_book
     from device.history.scribe import Notebook
 
@@ -656,7 +656,7 @@ def _notebook(
     except (OSError, sqlite3.Error) as error:
         raise InputError(f"{options.history}: cannot be written: {error}; name another") from error
     boot_id = f"simulated-{uuid.uuid4()}"
-    notebook = Notebook(book, walk.settings, boot_id, zero_wall_s=time.time())
+    notebook = Notebook(book, walk.settings, boot_id, zero_wall_s=when.now_s())
     stack.callback(notebook.close)
     return notebook
 

@@ -31,6 +31,11 @@ def synchronised() -> bool:
     return SYNCHRONISED.exists()
 
 
+def now_s() -> float:
+    """Seconds since 1970, if this computer's clock is right."""
+    return time.time()
+
+
 def zero_wall_s() -> float | None:
     """What the wall clock said, or would have, when the monotonic clock began to count."""
     return time.time() - time.monotonic() if synchronised() else None

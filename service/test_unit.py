@@ -4,11 +4,13 @@ Times are by the monotonic clock, which a container shares with us, and of a mom
 output was on. What was measured is printed.
 """
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -282,6 +284,27 @@ def test_only_the_group_is_told(machine: Machine) -> None:
     assert refused.returncode == 2
     assert "group rearguard" in refused.stderr
     assert not refused.stdout
+
+
+def test_a_walk_is_kept_in_the_sandbox_and_only_the_group_may_read_it(machine: Machine) -> None:
+    machine.run("id outsider || { useradd outsider; useradd -G rearguard insider; }")
+    machine.run("rm -f /var/lib/rearguard/walks*")
+    start(machine)
+
+    def last() -> dict[str, Any]:
+        done = machine.run("runuser -u insider -- rearguard walks show --json", check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else {"walked_s": 0.0}
+
+    until(lambda: last()["walked_s"] >= 3.0, 30.0)
+    assert last()["begun"] == "motion"
+    refused = machine.run("runuser -u outsider -- rearguard walks", check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "may not be read; sudo, or the group rearguard, may" in refused.stderr
+    machine.systemctl("stop rearguard")
+    assert last()["ended"] == "stopped"
+    machine.run("runuser -u insider -- rearguard walks plan")
+    explained = machine.run("runuser -u insider -- rearguard walks explain")
+    assert explained.stdout.splitlines()[-1].startswith("good: ")
 
 
 def test_verify_has_nothing_to_say(machine: Machine) -> None:

@@ -605,7 +605,7 @@ def test_the_clock_is_never_more_than_a_note(
 
 
 def test_want_of_room_for_journals_is_a_warning(pi: Pi) -> None:
-    pi.free = Space(255 * MB, read_only=False)
+    pi.free = Space(1023 * MB, read_only=False)
     assert pi.one("history").state == "warn"
     assert pi.one("history", settings(journal={"most_mb": 100})).state == "ok"
     assert pi.one("history", settings(journal={"enabled": False})).state == "ok"

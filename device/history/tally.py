@@ -318,7 +318,7 @@ class _Part:
     def hold(self, step: Step, known_s: float, passed_s: float, forward: bool) -> None:
         """What was at `step` lasted for `known_s` of the `passed_s` that went by."""
         self.passed_s += passed_s
-        if known_s < 0.0:
+        if known_s <= 0.0:
             return
         self.known_s += known_s
         alert, command = step.alert, step.command

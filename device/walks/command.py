@@ -5,7 +5,6 @@ one line that names it.
 """
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +61,7 @@ def plan(path: Path, settings: CoachSettings, plot: Path | None = None) -> Answe
     with reading(path) as opened:
         walks = opened.walks()
         reactions = _reactions(opened, walks) if plot is not None else {}
-    found = module.report(settings, walks, time.time())
+    found = module.report(settings, walks, clocks.now_s())
     if plot is not None:
         whens = words.whens(walks)
         real = [pair for pair in zip(walks, whens, strict=True) if not words.tiny(pair[0])]
