@@ -22,7 +22,7 @@ from device.pins import Board, claim
 from device.settings import ButtonSettings
 
 BOUNCE_S = 0.02
-TWICE_S = 0.4
+TWICE_S = 0.3
 """From the end of a press to the beginning of the next, that they belong together."""
 
 

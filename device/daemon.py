@@ -121,7 +121,7 @@ class Stopper:
 def run(read: Read, asked: Asked, say: Say) -> int:
     """Warn until told to stop; returns the exit status. Raises RearguardError."""
     if asked.history is not None:
-        _check_history(asked.history)
+        check_history(asked.history)
     given = service.from_environ()
     if given.managed:
         os.set_blocking(2, False)
@@ -134,7 +134,7 @@ def run(read: Read, asked: Asked, say: Say) -> int:
         return Run(given, read, asked, stopper, say).go()
 
 
-def _check_history(path: Path) -> None:
+def check_history(path: Path) -> None:
     """Make it, where it is not there. By hand a mistake is said at once: raises InputError."""
     import sqlite3  # noqa: PLC0415 - only who asks for it by hand waits for it
 
@@ -290,7 +290,8 @@ class Run:
                     if not again and watch.would_differ(after):
                         service.limit_spinning(service.RELOAD_S)
                         notifier.alive()  # closing is no cycle, but short
-                        return after
+                        start = replace(after.start, walking=watch.device.walking)
+                        return replace(after, start=start)
                     if not again:
                         watch.goes_on(after)
                 if again and reader is None:  # what was overtaken is read anew

@@ -120,6 +120,11 @@ class Device:
         """A ticker for `run`, to keep hold of for stopping it."""
         return Ticker(self._clock, self._due_s, until_s)
 
+    @property
+    def walking(self) -> bool:
+        """A walk goes on."""
+        return self._pipeline.walking
+
     def tell_week(self, week: int) -> None:
         """Which week of the starter plan it is, from the history; safe from any thread."""
         self._pipeline.coach.week = week

@@ -22,11 +22,22 @@ from msgspec.structs import asdict, replace
 from device.core.coach import WALKS_A_WEEK, WEEKS
 from device.errors import InputError
 from device.history import book
-from device.history.book import MIGRATIONS, Book, move_aside, open_book, read_book, week
+from device.history.book import MIGRATIONS, Book, move_aside, open_book, read_book, week_after
 from device.history.records import Beginning, Entry, Event, Reaction, Second, Totals, Walk
 
 BEGINNING = Beginning(
-    1, 12.25, "motion", "0.1.0", "HC-SR04", "default", "plan", 2, 720.0, 1200.0, 71.5
+    1,
+    12.25,
+    "motion",
+    "0.1.0",
+    "HC-SR04",
+    "default",
+    "plan",
+    2,
+    720.0,
+    1200.0,
+    71.5,
+    (2.5, 1.5, 1.0, 0.6),
 )
 TOTALS = Totals(1.5, 0.5, 1.25, 0.8, 1.0, 0.25, 0.5, 0.734, 4, 3, 2, 1, 5)
 NOBODY = 65534
@@ -188,16 +199,16 @@ def test_the_week_follows_from_the_walks_that_were_done(
 ) -> None:
     walks = [walk_of(share, number) for share, number in given_walks]
     done = sum(share >= 0.8 and number is not None for share, number in given_walks)
-    assert week(walks) == min(WEEKS, 1 + done // WALKS_A_WEEK)
     with open_book(tmp_path_factory.mktemp("plan") / "walks.db") as opened:
         opened.connection.execute("PRAGMA synchronous = OFF")
         for each in walks:
             opened.end(opened.begin(each.beginning, "b", 0.0, None), "stood", each.totals)
         assert opened.done() == done
+        assert week_after(opened.done()) == min(WEEKS, 1 + done // WALKS_A_WEEK)
 
 
 def test_nobody_is_beyond_the_last_week() -> None:
-    assert [week([walk_of(1.0)] * count) for count in (0, 2, 3, 17, 18, 100)] == [1, 1, 2, 6, 6, 6]
+    assert [week_after(count) for count in (0, 2, 3, 17, 18, 100)] == [1, 1, 2, 6, 6, 6]
 
 
 # ------------------------------------------------------------------ clocks
@@ -338,6 +349,16 @@ def test_a_broken_book_is_moved_aside_with_what_belongs_to_it(path: Path) -> Non
     assert found == {
         "walks.broken-1.db": "first", "walks.broken-1.db-wal": "first-wal",
         "walks.broken-2.db": "second", "walks.broken-2.db-wal": "second-wal",
+    }  # fmt: skip
+
+
+def test_a_card_that_breaks_every_book_is_not_filled_with_them(path: Path) -> None:
+    for number in range(6):
+        path.write_text(f"{number}")
+        move_aside(path)
+    found = {file.name: file.read_text() for file in path.parent.iterdir()}
+    assert found == {
+        "walks.broken-1.db": "0", "walks.broken-2.db": "1", "walks.broken-3.db": "5"
     }  # fmt: skip
 
 

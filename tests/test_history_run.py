@@ -112,6 +112,19 @@ def test_a_service_that_is_killed_leaves_the_walk_up_to_the_last_second(
         assert book.seconds(cut.id)[-1].t_s >= walked_s - 2.5
 
 
+def test_a_reload_amid_a_walk_goes_on_with_it_as_another(manager: Manager, walker: Run) -> None:
+    path = manager.state / "walks.db"
+    until_kept(path, lambda walk: walk.totals.walked_s >= 1.0)
+    manager.settings(TO_AND_FRO, "[motor]\nstrength = 0.5\n")
+    walker.reload()
+    walker.status(walking)
+    assert walker.end(signal.SIGTERM) == 0
+    assert [(walk.beginning.begun, walk.ended) for walk in kept(path)] == [
+        (Begun.MOTION, "stopped"),
+        (Begun.COMMAND, "stopped"),
+    ]
+
+
 def test_a_history_that_is_not_wanted_is_not_kept(manager: Manager) -> None:
     manager.settings(TO_AND_FRO, "[walks]\nenabled = false\n")
     run = manager.start()

@@ -404,14 +404,43 @@ def test_six_weeks_have_three_days_each_but_for_the_one_that_was_missed() -> Non
     assert practice.outings(seed=2) != found
 
 
+HEARD_LATE = """
+title = "Something in the way that is heard from so far"
+duration_s = 45.0
+expect = "any"
+[walker]
+resumes_s = 4.0
+legs = [{ for_s = 90.0, speed_mps = %s }]
+[[obstacles]]
+shape = "pole"
+along_m = 12.0
+radius_m = 0.2
+seen_to_m = %s
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("mps", "seen_to_m", "too_fast"),
+    [(0.7, 1.4, False), (1.2, 1.4, True), (1.2, 4.0, False), (1.4, 1.6, True), (0.9, 1.6, False)],
+)
+def test_who_goes_too_fast_for_what_is_heard_so_late_is_told_after_the_scare(
+    mps: float, seen_to_m: float, too_fast: bool, seed: int
+) -> None:
+    world = scenario.parse(HEARD_LATE % (mps, seen_to_m), "heard late")
+    said: set[Cue] = set()
+    Walk(world, Settings(), seed, VirtualClock()).go([lambda step: said.add(step.cue)])
+    assert (Cue.SLOWER in said) == too_fast
+
+
 def test_a_week_is_three_walks_of_the_plan_in_the_book(tmp_path: Path) -> None:
     practice.live(tmp_path / "walks.db", PLAN, weeks=1)
     with book.read_book(tmp_path / "walks.db") as opened:
         walks = opened.walks()
+        assert book.week_after(opened.done()) == 2
         cues = [[e.what for e in opened.events(one.id) if e.kind == "cue"] for one in walks]
     assert [one.beginning.week for one in walks] == [1, 1, 1]
     assert [one.beginning.begun for one in walks] == ["motion", "motion", "command"]
-    assert book.week(walks) == 2
     for one, day, said_of in zip(walks, practice.outings(1), cues, strict=True):
         assert one.began_wall_s is not None
         since_s = one.began_wall_s - day.began_s

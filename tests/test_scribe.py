@@ -267,6 +267,22 @@ def test_walks_get_their_date_when_the_clock_is_set(kept: Make, path: Path) -> N
     until(lambda: read(path)[1].began_wall_s == 1.5e9 + 50.0)
 
 
+def test_a_walk_begun_while_nobody_vouches_for_the_clock_gets_its_date_later(
+    kept: Make, path: Path
+) -> None:
+    """The one that sets the clock may be restarted: for a moment nobody says that it is set."""
+    known: list[float] = [1.76e9]
+    keep = kept(wall=lambda: known[0] if known else None)
+    show(keep, news(0, 2))
+    until(lambda: keep.state.entries == 2)
+    known.clear()
+    show(keep, [step(2.5, ended=Ended.BUTTON), *news(7, 2, began_s=7.0, number=2)])
+    until(lambda: len(read(path)) == 2)
+    assert read(path)[1].began_wall_s is None
+    known.append(1.76e9)
+    until(lambda: read(path)[1].began_wall_s == 1.76e9 + 107.0)
+
+
 def test_the_clock_is_believed_where_it_is_known_to_be_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

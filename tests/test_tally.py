@@ -165,7 +165,8 @@ def test_totals_are_the_sums_over_the_steps(found: list[Piece], began_s: float) 
     def one(_: Piece) -> float:
         return 1.0
 
-    seen = [p.distance_m for p in found if p.believed and p.distance_m is not None]
+    heard = [p for p in found if p.believed and p.age_s == 0.0]
+    seen = [p.distance_m for p in heard if p.distance_m is not None]
     expected = [
         whole_s,
         sum_of(lambda p: p.forward, one),
@@ -399,14 +400,14 @@ def test_every_fault_has_its_words() -> None:
 @pytest.mark.parametrize(
     ("state", "track", "why"),
     [
-        (State.DANGER, Track(0.98, 0.1, 3.6, 0.0), "0.98 m away, within DANGER's 1.0 m"),
+        (State.DANGER, Track(0.98, 0.1, 3.6, 0.0), "0.98 m away, within DANGER's 1.00 m"),
         (State.DANGER, Track(1.3, 0.8, 1.31, 0.0),
          "1.3 s from the touch at 0.8 m/s, within DANGER's 1.5 s"),
-        (State.STOP, Track(0.5, None, None, 0.0), "0.50 m away, within STOP's 0.6 m"),
-        (State.STOP, Track(0.5, -0.5, None, 0.0), "0.50 m away, within STOP's 0.6 m"),
+        (State.STOP, Track(0.5, None, None, 0.0), "0.50 m away, within STOP's 0.60 m"),
+        (State.STOP, Track(0.5, -0.5, None, 0.0), "0.50 m away, within STOP's 0.60 m"),
         (State.WARNING, Track(0.9, -0.5, None, 0.0),
-         "0.90 m away, within DANGER's 1.0 m, but going away"),
-        (State.CAUTION, Track(2.5, 0.0, 11.0, 0.0), "2.50 m away, within CAUTION's 2.5 m"),
+         "0.90 m away, within DANGER's 1.00 m, but going away"),
+        (State.CAUTION, Track(2.5, 0.0, 11.0, 0.0), "2.50 m away, within CAUTION's 2.50 m"),
         (State.AGAINST, Track(None, None, None, None, True),
          "touching, or nearer than the sensor can see"),
         (State.AGAINST, Track(), "touching, or nearer than the sensor can see"),
@@ -430,7 +431,7 @@ def test_a_doubted_way_has_its_cause() -> None:
 def test_a_limit_by_time_that_is_off_is_no_cause() -> None:
     limits = thresholds(AlertSettings(danger_ttc_s=0.0))
     quick = step(0.0, None, State.WARNING, Track(1.2, 0.8, 1.2, 0.0))
-    assert cause(quick, limits) == "1.20 m away, within WARNING's 1.5 m"
+    assert cause(quick, limits) == "1.20 m away, within WARNING's 1.50 m"
 
 
 @pytest.mark.parametrize("name", ["wall", "two", "oblique-wall", "hedge", "pole", "standing"])
@@ -478,7 +479,7 @@ def test_the_time_from_an_alert_to_half_the_speed_is_the_reaction() -> None:
     "steps",
     [
         slowing(0.25, 0.75),  # too slow to tell
-        slowing(0.8, 5.5),  # too late to be an answer
+        slowing(0.8, 0.2),  # was slowing before
         slowing(0.8, 0.75, object_id=2),
         slowing(0.8, 0.75, age_s=0.3),
     ],
@@ -487,13 +488,17 @@ def test_no_reaction_is_made_up(steps: list[Step]) -> None:
     assert told(steps).reactions == {}
 
 
-def test_two_alerts_each_have_their_reaction() -> None:
+def test_who_is_seen_not_to_slow_has_not_reacted() -> None:
+    assert told(slowing(0.8, 5.5)).reactions == {1.0: math.inf}
+
+
+def test_of_one_approach_the_first_warning_is_answered() -> None:
     steps = slowing(0.8, 1.0)
     urgent = [
         replace(each, alert=replace(each.alert, state=State.DANGER)) if each.t_s >= 1.5 else each
         for each in steps
     ]
-    assert told(urgent).reactions == {1.0: 1.0, 1.5: 0.5}
+    assert told(urgent).reactions == {1.0: 1.0}
 
 
 def test_who_is_touching_has_not_reacted() -> None:
@@ -501,7 +506,7 @@ def test_who_is_touching_has_not_reacted() -> None:
         replace(each, track=Track(against=True, object_id=1)) if each.t_s > 1.5 else each
         for each in slowing(0.8, 0.75)
     ]
-    assert told(steps).reactions == {}
+    assert told(steps).reactions == {1.0: math.inf}
 
 
 # ------------------------------------------------------------------ whole walks
@@ -542,3 +547,31 @@ def test_simulated_walks_add_up(name: str) -> None:
         if each.t_s < last.until_s and each.alert.fault is None
     )
     assert totals.protected_s == pytest.approx(believed, abs=0.01)
+
+
+def test_of_what_is_not_remembered_nothing_is_made_up() -> None:
+    """The walk is said to have begun 20 s ago; what is known begins 3 s ago."""
+    walk = walking(10.0, begun=Begun.MOTION)
+    steps = [*steady(27.0, 30.0, walk=None), *steady(30.0, 32.0, walk=walk)]
+    got = told(steps)
+    assert [second.t_s for second in got.seconds] == [17, 18, 19, 20, 21]
+    assert got.totals.protected_s == pytest.approx(5.0, abs=0.06)
+
+
+def test_what_was_passed_comes_no_nearer_in_thought() -> None:
+    def at(i: int) -> Step:
+        seen = i < 20
+        track = Track(2.0 - 0.05 * i, 1.0, 1.0, 0.0 if seen else 0.05 * (i - 19), False, 1)
+        return step(round(i * SENSOR_S, 6), walking(), State.WARNING, track)
+
+    assert told([at(i) for i in range(30)]).totals.closest_m == pytest.approx(1.05)
+
+
+def test_what_happened_after_the_end_is_not_counted() -> None:
+    def at(i: int) -> Step:
+        t_s = round(i * SENSOR_S, 6)
+        walk = replace(walking(), until_s=2.5)
+        state = State.WARNING if 2.0 <= t_s < 2.2 or 2.7 <= t_s < 2.9 else State.CLEAR
+        return step(t_s, walk, state, Track(1.4, 0.0, None, 0.0))
+
+    assert told([at(i) for i in range(80)]).totals.warnings == 1

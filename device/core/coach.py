@@ -17,7 +17,7 @@ is a minute from being told to go forward.
 While someone goes forward what is behind them matters less, so its signal may be eased: CAUTION
 and WARNING fall silent, DANGER becomes a reminder. Only once the change was confirmed, by
 something seen to recede or by the button, and only for what is *seen* not to come nearer: what
-closes, or has no known speed yet, is told in full, as STOP and a fault always are.
+closes, be it slowly, or has no known speed yet, is told in full, as STOP and a fault always are.
 """
 
 import math
@@ -27,7 +27,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from device.core.alert import SEEN_S, STILL_MPS, Alert, State
+from device.core.alert import REARM_NEARER_M, SEEN_S, STILL_MPS, Alert, State
 from device.core.health import SensorFault
 from device.core.signals import ASIDES_S, Cue
 from device.core.track import Track
@@ -46,6 +46,8 @@ MOVING_MPS = 0.25
 MOST_MPS = 2.0
 """Nobody walks backward faster (walk-run transition 1.63 m/s): this is somebody else."""
 BEGINS_S = 3.0
+BACKDATED_S = 4.0
+"""It is not put farther back than that: what was before is not remembered."""
 PASSES_S = 0.5
 """Motion for less is somebody who passes by: it keeps no walk alive."""
 STOOD_S, STOOD_SPAN_M = 120.0, 0.10
@@ -54,9 +56,19 @@ GLIMPSE_S = 2.0
 UNSEEN_S, UNSEEN_TOLD_S = 300.0, 1800.0
 """Without any motion seen for so long a walk has ended: one that began by itself, or by word."""
 CONFIRMED_S, TAKEN_BACK_S = 0.5, 1.0
-FAST_S, FAST_M = 0.5, 0.3
-FAST_AGAIN_S, FAST_FRESH_S = 30.0, 10.0
+FAST_S, FAST_M = 0.2, 0.2
+FAST_AGAIN_S, FAST_FRESH_S = 30.0, 30.0
 STOPS, STOPS_S = 3, 300.0
+ADOPTED_S = 60.0
+"""Two presses so soon after a walk began by itself mean that it is one, and not its end."""
+ANSWERED_S = 10.0
+"""And so soon after "forward" they confirm it, whatever the sensor saw."""
+SHORTEST_S = 15.0
+"""Nobody is turned round for less than this."""
+COMPANY_S = 5.0
+"""Whoever is in view for so long and wanders goes along with the walker."""
+DONE_WITHIN_S = 60.0
+"""Who moved so lately was walking when told that it was done: what they heard should count."""
 BETWEEN_S = 2.0
 WEEK_WITHIN_S = 3.0
 """The history is read a second after the start."""
@@ -139,11 +151,22 @@ def dose(settings: CoachSettings, week: int = 1) -> Dose:
 class Coach:
     """Follows the walk, one judged instant at a time."""
 
-    def __init__(self, settings: CoachSettings, to_stop_s: float, told: bool = False) -> None:
-        """`to_stop_s`: what a warning needs, device and person. `told`: a walk begins at once."""
+    def __init__(
+        self, settings: CoachSettings, to_stop_s: float, told: bool = False, eases: bool = True
+    ) -> None:
+        """`to_stop_s`: what a warning needs, device and person. `told`: a walk begins at once.
+
+        `eases`: the sensor is quick enough to see at once that they turned back.
+        """
         self._settings = settings
         self._to_stop_s = to_stop_s
         self._begins = told
+        self._eases = eases
+        self._farthest_m = 0.0
+        """Of what is in view, since it has been in view on this stretch."""
+        self._object_id = 0
+        self._by_word = False
+        """The wearer said that they walk."""
         self.week: int | None = None
         """Of the starter plan, once whoever knows the history has said so."""
         self._first_s: float | None = None
@@ -172,18 +195,20 @@ class Coach:
         mps = self._motion.step(now_s, track, trusted)
         if self._over:
             self._walk, self._over = None, False
+        if self._dismissed and now_s - self._motion.moved_s >= STOOD_S:
+            self._dismissed = False
         if self._walk is None:
             if self._begins and self._knows_week(now_s):
                 self._begins = False
                 self._begin(Begun.COMMAND, now_s)
             elif self._motion.moving_s >= BEGINS_S and not self._dismissed:
-                self._begin(Begun.MOTION, self._motion.since_s)
+                self._begin(Begun.MOTION, max(self._motion.since_s, now_s - BACKDATED_S))
         if self._pace.too_fast(now_s, track, mps, trusted):
             self._pending[Cue.SLOWER] = now_s + FAST_FRESH_S
         if self._walk is not None and self._walk.ended is None:
             self._count_stops(now_s, alert)
             self._confirm(mps, trusted)
-            self._go_on(now_s, self._walk, mps)
+            self._go_on(now_s, self._walk, self._recedes(track, mps))
         self._over = self._walk is not None and self._walk.ended is not None
         return self._walk
 
@@ -199,12 +224,18 @@ class Coach:
         if walk is None or walk.ended is not None:
             self._begin(Begun.BUTTON, now_s)
             return Cue.MARK
-        if not walk.dose.intervals or Cue.DONE in self._told:
+        self._by_word = True
+        self._motion.moved_s = now_s
+        if walk.begun is Begun.MOTION and now_s - walk.began_s < ADOPTED_S:
+            return Cue.MARK
+        led = walk.dose.intervals and self._settings.enabled
+        if not led or Cue.DONE in self._told:
             self._walk = replace(walk, until_s=now_s, ended=Ended.BUTTON, eased=False)
             self._dismissed = True
             self._pending.clear()
             return Cue.DONE
-        forward = not (walk.forward and self._confirmed)
+        answers = now_s - self._since_s <= ANSWERED_S or not self._confirmed
+        forward = not walk.forward or answers
         cue = Cue.FORWARD if forward else Cue.BACKWARD
         self.told(now_s, cue)
         self._confirmed = forward
@@ -226,10 +257,13 @@ class Coach:
         if self._walk is None:
             return
         self._told.add(cue)
+        if cue is Cue.DONE and now_s - self._motion.moved_s <= DONE_WITHIN_S:
+            self._motion.moved_s = now_s + ASIDES_S[cue]
         if cue in (Cue.FORWARD, Cue.BACKWARD, Cue.DONE):
             self._pending.pop(Cue.FORWARD, None)
             self._pending.pop(Cue.BACKWARD, None)
             self._since_s, self._change_s, self._confirmed = now_s, 0.0, False
+            self._object_id = 0
             self._walk = replace(self._walk, forward=cue is Cue.FORWARD, eased=False)
         elif cue is Cue.ENOUGH:
             self._enough_s = now_s + ENOUGH_AGAIN_S
@@ -240,24 +274,27 @@ class Coach:
         self._walk = Walking(self._number, begun, began_s, began_s, asked)
         self._motion.begin(began_s)
         self._over = self._dismissed = False
+        self._by_word = begun is not Begun.MOTION
         self._pending.clear()
         self._told.clear()
         self._stops.clear()
         self._since_s, self._change_s, self._confirmed = began_s, 0.0, False
         self._enough_s = began_s + max(asked.most_s, asked.target_s + ENOUGH_AGAIN_S)
 
-    def _go_on(self, now_s: float, walk: Walking, mps: float | None) -> None:
-        motion = self._motion
-        by_word = walk.begun is not Begun.MOTION
-        until_s = motion.moved_s
-        if by_word:
+    def _go_on(self, now_s: float, walk: Walking, recedes: bool) -> None:
+        motion, asked = self._motion, walk.dose
+        until_s, unseen_s = motion.moved_s, UNSEEN_S
+        if self._by_word or asked.intervals:  # whoever is led may do so where nothing shows it
+            unseen_s = max(UNSEEN_TOLD_S, asked.most_s + UNSEEN_S)
+        if self._by_word:
             until_s = now_s if motion.still_since_s is None else motion.still_since_s
         ended = None
         if motion.stood(now_s):
             ended = Ended.STOOD
-        elif now_s - motion.moved_s >= (UNSEEN_TOLD_S if by_word else UNSEEN_S):
+        elif now_s - motion.moved_s >= unseen_s:
             ended = Ended.UNSEEN
-        eased = walk.forward and self._confirmed and mps is not None and mps < STILL_MPS
+        over = Cue.BACKWARD in self._pending or now_s - walk.began_s >= asked.target_s
+        eased = walk.forward and self._confirmed and recedes and not over
         self._walk = replace(walk, until_s=max(walk.began_s, until_s), eased=eased, ended=ended)
         if ended is not None:
             self._pending.clear()
@@ -282,7 +319,8 @@ class Coach:
             pending[Cue.MARK] = math.inf
         if asked.intervals:
             stretch_s = asked.forward_s if walk.forward else asked.backward_s
-            if now_s - self._since_s >= stretch_s:
+            left_s = asked.target_s - elapsed_s
+            if now_s - self._since_s >= stretch_s and left_s >= SHORTEST_S:
                 pending[Cue.BACKWARD if walk.forward else Cue.FORWARD] = math.inf
 
     def _confirm(self, mps: float | None, trusted: bool) -> None:
@@ -296,6 +334,18 @@ class Coach:
         self._change_s = self._change_s + self._motion.step_s if against else 0.0
         if self._change_s >= (TAKEN_BACK_S if self._confirmed else CONFIRMED_S):
             self._confirmed, self._change_s = not self._confirmed, 0.0
+
+    def _recedes(self, track: Track, mps: float | None) -> bool:
+        """Whether what is in view is seen not to come nearer, neither quickly nor slowly."""
+        d = track.distance_m
+        if d is None or track.object_id != self._object_id:
+            self._object_id, self._farthest_m = track.object_id, d or 0.0
+        if d is None or mps is None:
+            return False
+        self._farthest_m = max(self._farthest_m, d)
+        nearer = d <= self._farthest_m - REARM_NEARER_M
+        self._confirmed = self._confirmed and not nearer
+        return self._eases and not nearer and mps < STILL_MPS
 
     def _count_stops(self, now_s: float, alert: Alert) -> None:
         stopped = alert.state >= State.STOP
@@ -320,6 +370,7 @@ class _Motion:
         self._last_s: float | None = None
         self._seen_s = -math.inf
         self._low_m = self._high_m = 0.0
+        self._object_id, self._object_s = 0, 0.0
 
     def begin(self, now_s: float) -> None:
         """A walk begins: what was before does not end it."""
@@ -341,8 +392,12 @@ class _Motion:
                 self.still_since_s = None
             return None
         self._seen_s = now_s
+        if track.object_id != self._object_id:
+            self._object_id, self._object_s = track.object_id, now_s
         low_m, high_m = min(self._low_m, d), max(self._high_m, d)
         if self.still_since_s is None or high_m - low_m > STOOD_SPAN_M:
+            if now_s - self._object_s >= COMPANY_S:
+                self.moved_s = now_s
             self.still_since_s, self._low_m, self._high_m = now_s, d, d
         else:
             self._low_m, self._high_m = low_m, high_m

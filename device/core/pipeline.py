@@ -28,6 +28,8 @@ SLOW_PERIODS = 2.5
 """Silence of this many periods is a fault in a sensor slower than the usual half second."""
 
 
+EASES_S = 0.1
+"""A slower sensor, or one behind a filter, is late to see that the wearer has turned back."""
 NOTICED_S = 10.0
 """The fault signal, twice."""
 
@@ -85,7 +87,10 @@ class Pipeline:
         greeting = Cue.RESTARTED if start.restarted else Cue.CHIRP
         self._player = Player(settings.buzzer, settings.motor, settings.led.enabled, greeting)
         times = need(settings.alert.profile, settings.alert.reaction_s)
-        self.coach = Coach(settings.coach, times.system_s + times.human_s, start.walking)
+        eases = pace.lag_s == 0.0 and pace.period_s <= EASES_S
+        self.coach = Coach(
+            settings.coach, times.system_s + times.human_s, start.walking, eases=eases
+        )
         self._walk: Walking | None = None
         self._telling: tuple[Cue, float] | None = None
         """The coach's cue that is playing, and since when."""
@@ -99,13 +104,24 @@ class Pipeline:
         """The next instant at which a step would differ without any new reading."""
         return min(self._judge_s, self._player.due_s)
 
+    @property
+    def walking(self) -> bool:
+        """A walk goes on."""
+        return self._walk is not None and self._walk.ended is None
+
     def mute(self, now_s: float, for_s: float) -> None:
         """Silence the buzzer for `for_s`, or end that; see `Player.mute`."""
         self._player.mute(now_s, for_s)
 
     def press_twice(self, now_s: float) -> None:
-        """The wearer begins or ends a walk, or changes direction; no mute goes on beyond that."""
+        """The wearer begins or ends a walk, or changes direction; no mute goes on beyond that.
+
+        Refused, as a mute is, by warning on: what could not be answered is not done.
+        """
+        if not self._player.idle:
+            return
         self._player.unmute()
+        self._telling = None
         self._player.answer(now_s, self.coach.press(now_s))
 
     def say_goodbye(self) -> None:

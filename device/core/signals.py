@@ -167,6 +167,9 @@ ASIDES_S = {
 }
 """What is said when nothing else is, and for how long it is left to play: so long, too, that what
 follows is not taken for a part of it."""
+ANSWER_S = 0.6
+"""A press is answered when it is known not to be the first of two: both answers in a row would feel
+urgent."""
 COACH_AFTER_S = 2.0
 """The walk's own cues wait so long after a warning."""
 ENDS_MUTE = frozenset((Cue.DANGER, Cue.DANGER_HUSHED, Cue.STOP, Cue.FAULT))
@@ -239,6 +242,7 @@ class Player:
         self._lamp_began_s = 0.0
         self._greeting: Cue | None = greeting
         self._answer: Cue | None = None
+        self._answer_s = 0.0
         self._muted_until_s = 0.0
         self._leaving = False
         self._cue = Cue.SILENCE
@@ -272,16 +276,21 @@ class Player:
             return
         muted = self.muted_s(now_s) > 0
         self._muted_until_s = 0.0 if muted else now_s + for_s
-        self.answer(now_s, Cue.UNMUTED if muted else Cue.MUTED)
+        self.answer(now_s, Cue.UNMUTED if muted else Cue.MUTED, ANSWER_S)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing that warns is being said."""
+        return self._cue is Cue.SILENCE or self._cue in ASIDES_S
 
     def unmute(self) -> None:
         """Let the buzzer sound from the next step on."""
         self._muted_until_s = 0.0
 
-    def answer(self, now_s: float, cue: Cue) -> None:
-        """Say an aside at once, if nothing that warns is being said."""
-        if self._cue is Cue.SILENCE or self._cue in ASIDES_S:
-            self._answer = cue
+    def answer(self, now_s: float, cue: Cue, after_s: float = 0.0) -> None:
+        """Say an aside `after_s` from now, if nothing that warns is being said until then."""
+        if self.idle:
+            self._answer, self._answer_s = cue, round(now_s + after_s, 6)
         self._due_s = now_s
 
     def say_goodbye(self) -> None:
@@ -322,12 +331,14 @@ class Player:
     def _own_or_aside(self, now_s: float, alert: Alert, wish: Cue | None, eased: bool) -> Cue:
         """The alert's own signal; where it has none, what else there is to say."""
         cue = choose(alert, eased)
-        if cue is not Cue.SILENCE or not (self._cue is Cue.SILENCE or self._cue in ASIDES_S):
+        if cue is not Cue.SILENCE or not self.idle:
             self._warned_s = now_s
-        answer, self._answer = self._answer, None  # to a press: at once, or not at all
+        answer = self._answer
+        if cue is not Cue.SILENCE or not alert.proven or now_s >= self._answer_s:
+            self._answer = None  # to a press: at its moment, or not at all
         if cue is not Cue.SILENCE or not alert.proven:
             return cue
-        if answer is not None:
+        if answer is not None and self._answer is None:
             return answer
         if now_s - self._began_s < ASIDES_S.get(self._cue, 0.0):
             return self._cue

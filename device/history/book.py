@@ -15,6 +15,7 @@ Import this module where a book is needed and not before: sqlite3 would cost the
 """
 
 import contextlib
+import math
 import shutil
 import sqlite3
 import tempfile
@@ -28,6 +29,9 @@ from device.errors import InputError
 from device.files import sync_folder
 from device.history.records import Beginning, Entry, Event, Reaction, Second, Totals, Walk
 
+NEVER = 2**53
+"""Thousandths of what is never: SQLite's integers have no infinity."""
+MOST_ASIDE = 3
 BUSY_S = 0.2
 """The writer is alone but for somebody's tool; it tries again a second later."""
 READER_WAITS_S = 2.0
@@ -58,6 +62,7 @@ MIGRATIONS = (
         target_s REAL NOT NULL,
         most_s REAL NOT NULL,
         weight_kg REAL,
+        limits_m TEXT NOT NULL,
         ended TEXT,
         walked_s REAL NOT NULL DEFAULT 0,
         forward_s REAL NOT NULL DEFAULT 0,
@@ -169,7 +174,7 @@ class Book:
         ]
 
     def done(self) -> int:
-        """How many walks of the starter plan were done; see `week`."""
+        """How many walks of the starter plan were done."""
         found = self.connection.execute(
             "SELECT count(*) FROM walk WHERE week IS NOT NULL AND walked_s >= ? * target_s",
             (DONE_SHARE,),
@@ -205,7 +210,8 @@ class Book:
             ).fetchone()
             if last is not None and last[1:] == (boot_id, began_monotonic_s, None):
                 return int(last[0])
-            asked = [getattr(beginning, name) for name in _BEGINNING]
+            asked = [getattr(beginning, name) for name in _BEGINNING[:-1]]
+            asked.append(" ".join(f"{limit_m:g}" for limit_m in beginning.limits_m))
             when = (boot_id, began_monotonic_s, began_wall_s)
             number = self.connection.execute(_BEGIN, (*when, *asked)).lastrowid
         assert number is not None
@@ -282,24 +288,12 @@ class Book:
         self.close()
 
 
-def week(walks: Sequence[Walk]) -> int:
-    """Which week of the starter plan comes next, from 1, after these walks.
-
-    It follows from those of its walks that were done, to four fifths of their target at least, and
-    not from the calendar: that needs no clock, and whoever was ill goes on where they were.
-    """
-    return week_after(sum(done(walk) for walk in walks))
-
-
 def week_after(walks_done: int) -> int:
-    """The week after so many walks of the plan were done."""
+    """Which week of the starter plan comes next, from 1, after so many of its walks were done.
+
+    Not by the calendar: that needs no clock, and whoever was ill goes on where they were.
+    """
     return min(WEEKS, 1 + walks_done // WALKS_A_WEEK)
-
-
-def done(walk: Walk) -> bool:
-    """Whether it counts in the starter plan."""
-    asked = walk.beginning
-    return asked.week is not None and walk.totals.walked_s >= DONE_SHARE * asked.target_s
 
 
 def open_book(
@@ -425,10 +419,14 @@ def _unreadable(version: int, empty: bool) -> str | None:
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a broken book and what belongs to it; its new path. Raises OSError."""
-    number = 1
-    while (aside := path.with_name(f"{path.stem}.broken-{number}{path.suffix}")).exists():
-        number += 1
+    """Rename a broken book and what belongs to it; its new path. Raises OSError.
+
+    A card that breaks every book must not be filled with them: the last one gives way.
+    """
+    for number in range(1, MOST_ASIDE + 1):
+        aside = path.with_name(f"{path.stem}.broken-{number}{path.suffix}")
+        if not aside.exists():
+            break
     for end in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
@@ -448,10 +446,10 @@ def _version(path: Path, connection: sqlite3.Connection) -> tuple[int, bool]:
 
 def _walk(row: Row) -> Walk:
     number, boot_id, monotonic_s, wall_s, ended = row[:5]
-    asked = Beginning(*row[5 : 5 + len(_BEGINNING)])
-    return Walk(
-        number, boot_id, monotonic_s, wall_s, asked, ended, Totals(*row[5 + len(_BEGINNING) :])
-    )
+    rest, limits_m = row[5 : 4 + len(_BEGINNING)], row[4 + len(_BEGINNING)]
+    asked = Beginning(*rest, tuple(map(float, limits_m.split())))
+    totals = Totals(*row[5 + len(_BEGINNING) :])
+    return Walk(number, boot_id, monotonic_s, wall_s, asked, ended, totals)
 
 
 def _second_row(walk_id: int, second: Second) -> Row:
@@ -475,8 +473,12 @@ def _event_row(walk_id: int, event: Event) -> Row:
 
 
 def _milli(value: float | None) -> int | None:
-    return None if value is None else round(value * 1e3)
+    if value is None:
+        return None
+    return NEVER if value == math.inf else round(value * 1e3)
 
 
 def _part(thousandths: int | None) -> float | None:
-    return None if thousandths is None else thousandths / 1e3
+    if thousandths is None:
+        return None
+    return math.inf if thousandths == NEVER else thousandths / 1e3

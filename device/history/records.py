@@ -15,7 +15,7 @@ class Beginning(Struct, frozen=True):
 
     `number`: 1 for the first since the device's start. `began_s`: on the steps' clock, as the
     journal's t_s. `mode`, `week`, `target_s`, `most_s`: what was asked. `weight_kg`: the wearer's.
-    `begun`: motion, button or command.
+    `begun`: motion, button or command. `limits_m`: where CAUTION to STOP began by distance.
     """
 
     number: int
@@ -29,6 +29,7 @@ class Beginning(Struct, frozen=True):
     target_s: float
     most_s: float
     weight_kg: float | None = None
+    limits_m: tuple[float, ...] = ()
 
 
 class Second(Struct, frozen=True):
@@ -59,7 +60,8 @@ class Event(Struct, frozen=True):
 
     `what`: the level that was risen to ("caution" to "stop"), the fault's name, or the cue's.
     `distance_m`, `closing_mps`, `ttc_s`: what was believed then. `cause`: why, in a sentence
-    without its point. `reaction_s`: from an alert to half the closing speed, where that was seen.
+    without its point. `reaction_s`: from the first alert of an
+    approach to half the closing speed; inf where they were seen not to slow; None: not known.
     """
 
     t_s: float
@@ -97,7 +99,7 @@ class Totals(Struct, frozen=True):
 
 
 class Reaction(Struct, frozen=True):
-    """To the alert that was told at `t_s`."""
+    """To the alert that was told at `t_s`; inf: they were seen not to slow."""
 
     t_s: float
     reaction_s: float

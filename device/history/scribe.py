@@ -84,6 +84,8 @@ class Clerk:
         self._wall = wall
         self._ids: dict[int, int] = {}
         self.walks = 0
+        self.undated = False
+        """A walk was begun without its date."""
 
     def write(self, book: "Book", entries: Sequence[Entry]) -> None:
         """All of them, or none, into `book`. Raises sqlite3.Error."""
@@ -113,6 +115,7 @@ class Clerk:
         began_s = round(self._zero_s + entry.beginning.began_s, 6)
         zero_s = self._wall()
         wall_s = None if zero_s is None else round(zero_s + began_s, 3)
+        self.undated |= wall_s is None
         return book.begin(entry.beginning, self._boot_id, began_s, wall_s)
 
 
@@ -305,7 +308,9 @@ class Scribe:
             self._week_told = True
         if zero_s is not None:
             self._book.repair(self._began.boot_id, zero_s)
-            self._dated = True
+            self._dated, self._clerk.undated = True, False
+        elif self._clerk.undated:
+            self._dated = False
         if not self._clerk.open:
             self._close_book()  # between walks it is one file, whole, for whoever copies it
 
@@ -324,9 +329,10 @@ class Scribe:
             from device.history.book import move_aside  # noqa: PLC0415
 
             with contextlib.suppress(OSError):
+                first = self._aside is None
                 self._aside = str(move_aside(self._path))
                 self._clerk.forget()
-                self._retry_s = 0.0
+                self._retry_s = 0.0 if first else self._retry_s
 
     def _close_book(self) -> None:
         book, self._book = self._book, None

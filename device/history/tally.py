@@ -10,6 +10,7 @@ comes after that moment is *provisional* and counts in no total, until the walk 
 gone on.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -24,16 +25,21 @@ from device.history.records import Beginning, Entry, Event, Kind, Reaction, Seco
 from device.profiles import Threshold, thresholds
 from device.settings import Settings
 
-STEPS_BEFORE = 256
-"""Four to eight seconds: a walk is known to be one after three."""
-REACTING_MPS, REACTED_SHARE, REACTION_S = 0.3, 0.5, 5.0
+STEPS_BEFORE = 320
+"""Five seconds or more: a walk is never put farther back than four."""
+REACTING_MPS, REACTED_SHARE, REACTION_S, LEAST_REACTION_S = 0.3, 0.5, 5.0, 0.3
 """Slowing is seen where this much was there to be slowed, and taken for an answer for so long. It
-is seen some 0.3 s late, the speed being that of a line through 0.55 s; nothing is taken off."""
+is seen some 0.3 s late, the speed being that of a line through 0.55 s; nothing is taken off, and
+who was slowing before that was not answering."""
 ROUND = 3
 """Millimetres and milliseconds; a float's other digits are not known, and cost room."""
 NAMES = ("clear", "caution", "warning", "danger", "stop")
 CUES = frozenset(ORDER)
 STOPPED = "stopped"
+FAULT = 0
+"""Counted in the place of CLEAR, which nothing rises to."""
+HEARD_S = 0.02
+"""An echo of this moment: what was passed must not come nearer in thought."""
 NOTHING: Sequence[Entry] = ()
 
 FAULTS: dict[str, str] = {
@@ -79,10 +85,12 @@ def cause(step: Step, limits: Sequence[Threshold]) -> str:
             break
         going = ", but going away" if told < met else ""
         if d <= limit.distance_m:
-            return f"{d:.2f} m away, within {name}'s {limit.distance_m} m{going}"
+            return f"{d:.2f} m away, within {name}'s {limit.distance_m:.2f} m{going}"
         if ttc_s is not None and 0.0 < limit.ttc_s >= ttc_s:
             speed = "" if track.closing_mps is None else f" at {track.closing_mps:.1f} m/s"
-            return f"{ttc_s:.1f} s from the touch{speed}, within {name}'s {limit.ttc_s} s{going}"
+            return (
+                f"{ttc_s:.1f} s from the touch{speed}, within {name}'s {limit.ttc_s:.1f} s{going}"
+            )
     if isinstance(step.alert.fault, SensorFault):
         return f"the way is not known to be clear: {FAULTS[step.alert.fault]}"
     return "it was nearer a moment ago, and is not yet clear of that"
@@ -122,7 +130,7 @@ class Tally:
         return NOTHING if self._open is None else [self._end(self._open, STOPPED)]
 
     def _begin(self, walk: Walking) -> "_Walk":
-        settings = self._settings
+        settings, limits = self._settings, thresholds(self._settings.alert)
         beginning = Beginning(
             number=walk.number,
             began_s=walk.began_s,
@@ -135,8 +143,9 @@ class Tally:
             target_s=walk.dose.target_s,
             most_s=walk.dose.most_s,
             weight_kg=settings.walks.weight_kg,
+            limits_m=tuple(limit.distance_m for limit in limits),
         )
-        begun = _Walk(beginning, thresholds(settings.alert))
+        begun = _Walk(beginning, limits)
         for step in self._before:
             begun.recall(step)
         self._before.clear()
@@ -169,7 +178,9 @@ class _Walk:
         self._level = 0
         self._fault: str | None = None
         self._cue: Cue | None = None
-        self._answers: list[_Answer] = []
+        self._answer: _Answer | None = None
+        self._met: int | None = None
+        """The object that was warned of last: of one approach the first warning is answered."""
 
     def recall(self, step: Step) -> None:
         """Take in a step that came before it was known to be of this walk, or was not."""
@@ -207,12 +218,14 @@ class _Walk:
         level = min(level, 4)
         if level != self._level or fault is not self._fault or step.cue is not self._cue:
             self._tell(step, level)
-        if self._answers:
-            self._look_for_answers(step)
+        if self._answer is not None:
+            self._look_for(self._answer, step)
 
     def _hold(self, last: Step, now_s: float) -> None:
         """What was at `last` lasts until now."""
         from_s, to_s = max(0.0, last.t_s - self._began_s), now_s - self._began_s
+        if from_s >= self._part.t_s + 1:  # of what was before nothing is remembered
+            self._part = _Part(int(from_s))
         known_s = min(to_s, from_s + LONGEST_STEP_S)  # whoever stood still longer saw nothing
         while to_s >= (over_s := self._part.t_s + 1):
             self._part.hold(last, min(known_s, over_s) - from_s, over_s - from_s, self._forward)
@@ -226,14 +239,16 @@ class _Walk:
     def _tell(self, step: Step, level: int) -> None:
         t_s, fault, cue = step.t_s - self._began_s, step.alert.fault, step.cue
         if level > self._level:
-            self._part.rises[level - 1] += 1
+            self._part.rises.append((t_s, level))
             self._add(step, "alert", NAMES[level], cause(step, self._limits))
-            mps = step.track.closing_mps
-            if level >= State.WARNING and mps is not None and mps >= REACTING_MPS:
-                answer = _Answer(t_s, step.track.object_id, mps * REACTED_SHARE)
-                self._answers.append(answer)
+            mps, met = step.track.closing_mps, step.track.object_id
+            if level >= State.WARNING and met != self._met and mps is not None:
+                self._met = met
+                if mps >= REACTING_MPS:
+                    self._answer = _Answer(t_s, met, mps * REACTED_SHARE)
         if fault is not None and fault is not self._fault:
-            self._part.faults += self._fault is None
+            if self._fault is None:
+                self._part.rises.append((t_s, FAULT))
             self._add(step, "fault", fault.value, FAULTS[fault])
         if cue is not self._cue and cue in CUES:
             self._add(step, "cue", cue.name.lower(), _why(cue, step.walk, t_s))
@@ -247,28 +262,28 @@ class _Walk:
         ]
         self._events.append(Event(t_s, kind, what, why, *numbers))
 
-    def _look_for_answers(self, step: Step) -> None:
-        now_s, track, waiting = step.t_s - self._began_s, step.track, []
-        for answer in self._answers:
-            took_s = now_s - answer.since_s
-            if took_s > REACTION_S or track.against or track.object_id != answer.object_id:
-                continue
-            if _seen(track) and (track.closing_mps or 0.0) <= answer.slow_mps:
-                t_s = round(answer.since_s, ROUND)
-                self._reactions.append(Reaction(t_s, round(took_s, ROUND)))
-            else:
-                waiting.append(answer)
-        self._answers = waiting
+    def _look_for(self, answer: "_Answer", step: Step) -> None:
+        """Whether the wearer slows; or is seen not to."""
+        track, took_s = step.track, step.t_s - self._began_s - answer.since_s
+        gone = track.distance_m is None or track.object_id != answer.object_id
+        slow = _seen(track) and (track.closing_mps or 0.0) <= answer.slow_mps
+        never = track.against or (took_s > REACTION_S and _seen(track))
+        if slow or never or gone or took_s > REACTION_S:
+            self._answer = None
+        already = slow and took_s < LEAST_REACTION_S
+        if never or (slow and not (gone or already)):
+            reaction_s = round(took_s, ROUND) if slow else math.inf
+            self._reactions.append(Reaction(round(answer.since_s, ROUND), reaction_s))
 
     def _totals(self) -> Totals:
         until_s, parts = self._until_s, self._parts
         while parts and parts[0].t_s + 1 <= until_s:
-            self._sum.add(parts.popleft(), 1.0)
+            self._sum.add(parts.popleft(), 1.0, until_s)
         total = _Part(0)
-        total.add(self._sum, 1.0)
+        total.add(self._sum, 1.0, until_s)
         for part in (*parts, self._part):
             if part.passed_s > 0.0 and part.t_s < until_s:
-                total.add(part, min(1.0, (until_s - part.t_s) / part.passed_s))
+                total.add(part, min(1.0, (until_s - part.t_s) / part.passed_s), until_s)
         return total.totals(max(0.0, until_s))
 
 
@@ -291,9 +306,9 @@ class _Part:
         "buzzer_s",
         "closing_m",
         "closing_s",
+        "counts",
         "distance_m",
         "fault",
-        "faults",
         "forward_m",
         "forward_s",
         "forward_seen_s",
@@ -311,9 +326,10 @@ class _Part:
         self.buzzer_s = self.motor_s = self.closing_m = self.closing_s = 0.0
         self.backward_m = self.backward_seen_s = self.forward_m = self.forward_seen_s = 0.0
         self.distance_m: float | None = None
-        self.level = self.faults = 0
+        self.level = 0
         self.fault: str | None = None
-        self.rises = [0, 0, 0, 0]
+        self.rises: list[tuple[float, int]] = []
+        self.counts = [0] * len(NAMES)
 
     def hold(self, step: Step, known_s: float, passed_s: float, forward: bool) -> None:
         """What was at `step` lasted for `known_s` of the `passed_s` that went by."""
@@ -336,7 +352,8 @@ class _Part:
                 self._see(step.track, step.track.distance_m, known_s)
 
     def _see(self, track: Track, distance_m: float, for_s: float) -> None:
-        if self.distance_m is None or distance_m < self.distance_m:
+        heard = track.age_s is not None and track.age_s <= HEARD_S
+        if heard and (self.distance_m is None or distance_m < self.distance_m):
             self.distance_m = distance_m
         mps = track.closing_mps
         if mps is None:
@@ -351,16 +368,17 @@ class _Part:
                 self.forward_m -= mps * for_s
                 self.forward_seen_s += for_s
 
-    def add(self, other: "_Part", share: float) -> None:
-        """`share`: of the other's time that counts. What happened in it happened."""
+    def add(self, other: "_Part", share: float, until_s: float) -> None:
+        """`share`: of the other's time that counts; what happened until `until_s` does."""
         self.believed_s += share * other.believed_s
         self.forward_s += share * other.forward_s
         self.backward_m += other.backward_m
         self.backward_seen_s += other.backward_seen_s
         self.forward_m += other.forward_m
         self.forward_seen_s += other.forward_seen_s
-        self.faults += other.faults
-        self.rises = [mine + its for mine, its in zip(self.rises, other.rises, strict=True)]
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        for t_s, level in other.rises:
+            self.counts[level] += t_s <= until_s
         if other.distance_m is not None:
             self.distance_m = min(other.distance_m, self.distance_m or other.distance_m)
 
@@ -381,7 +399,7 @@ class _Part:
 
     def totals(self, walked_s: float) -> Totals:
         """Of a walk of that length."""
-        d, (cautions, warnings, dangers, stops) = self.distance_m, self.rises
+        d, (faults, cautions, warnings, dangers, stops) = self.distance_m, self.counts
         return Totals(
             walked_s=round(walked_s, ROUND),
             forward_s=round(min(self.forward_s, walked_s), ROUND),
@@ -395,7 +413,7 @@ class _Part:
             warnings=warnings,
             dangers=dangers,
             stops=stops,
-            faults=self.faults,
+            faults=faults,
         )
 
 

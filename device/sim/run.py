@@ -29,7 +29,7 @@ class Walk:
         week: int = 1,
     ) -> None:
         """Build the world; nothing moves yet. `week`: of the starter plan."""
-        self._start, self._week = start, week
+        self._start, self.week = start, week
         self.scenario = scenario
         self.settings = settings
         self.clock = clock
@@ -52,7 +52,7 @@ class Walk:
         with loop.assemble(
             self.settings, self.clock, rig.board, rig.device_rng, rig.open_port, self._start
         ) as device:
-            device.tell_week(self._week)
+            device.tell_week(self.week)
             self._ticker = device.ticker(self.scenario.duration_s)
             if self._stopped:
                 self._ticker.stop()
