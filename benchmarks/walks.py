@@ -6,6 +6,7 @@ different ones, told again on other days); they are as long, as full and as even
 """
 
 import argparse
+import math
 import random
 import statistics
 import subprocess
@@ -16,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from device import __version__
+from device import __version__, profiles
 from device.core import coach
 from device.history import book
 from device.history.records import Beginning, Event, Second, Totals
-from device.settings import CoachSettings
+from device.settings import AlertSettings, CoachSettings
 
 DIFFERENT = 12
 TOGETHER = 100
@@ -28,6 +29,7 @@ FIRST_DAY_S, WEEK_S = 1_700_000_000.0, 7 * 86_400.0
 TIME = CoachSettings()
 COMMANDS = (("walks",), ("walks", "plan"))
 REACH_M, NEAR_M, HEEL_M = 4.0, 0.5, 0.25
+LIMITS_M = tuple(each.distance_m for each in profiles.thresholds(AlertSettings()))
 AT_M = ((0.6, 4), (1.0, 3), (1.5, 2), (2.5, 1))
 WORDS = ("", "caution", "warning", "danger", "stop")
 LOUD = (0.0, 0.15, 0.5, 0.5, 1.0)
@@ -50,7 +52,10 @@ def make(
     weight_kg: float | None = 68.0,
     fault_at_s: Sequence[int] = (),
 ) -> Made:
-    """To and fro between things: they are met at a walking pace, and turned away from."""
+    """To and fro between things: they are met at a walking pace, and turned away from.
+
+    After one warning in ten they are seen not to slow.
+    """
     asked = coach.dose(settings, week)
     pace_mps, forward_mps = rng.uniform(0.55, 0.95), rng.uniform(1.1, 1.5)
     seconds: list[Second] = []
@@ -101,7 +106,7 @@ def make(
         )
     beginning = Beginning(
         1, 12.5, "motion", __version__, "hcsr04", "default", settings.mode, asked.week,
-        asked.target_s, asked.most_s, weight_kg,
+        asked.target_s, asked.most_s, weight_kg, LIMITS_M,
     )  # fmt: skip
     return Made(beginning, seconds, events, _totals(seconds, events))
 
@@ -109,7 +114,12 @@ def make(
 def _alert(rng: random.Random, t_s: int, level: int, distance_m: float, pace_mps: float) -> Event:
     ttc_s = max(0.0, distance_m - HEEL_M) / pace_mps
     cause = f"{distance_m:.2f} m away, closing at {pace_mps:.2f} m/s: {ttc_s:.1f} s to the touch"
-    reaction_s = round(rng.lognormvariate(-0.5, 0.3), 2) if rng.random() < 0.4 else None
+    seen = rng.random()
+    reaction_s = round(rng.lognormvariate(-0.5, 0.3), 2) if seen < 0.6 else None
+    if seen > 0.9:
+        reaction_s = math.inf
+    if level == 1:
+        reaction_s = None
     word = WORDS[level]
     return Event(
         t_s + 0.4, "alert", word, cause, round(distance_m, 3), round(pace_mps, 3), round(ttc_s, 2),

@@ -243,13 +243,11 @@ def _verbs_about_walks(verbs: Any) -> list[Parser]:
     plan = parts.add_parser("plan", help="what was done, against the plan or the target")
     plan.set_defaults(verb=_walks_plan)
     export = parts.add_parser("export", help="all walks, or the seconds of one, as CSV or JSON")
-    export.add_argument("--format", choices=("csv", "json"), default="csv", help="(csv)")
     export.set_defaults(verb=_walks_export)
     explain = parts.add_parser("explain", help="a walk from its journal: each alert and its cause")
     explain.set_defaults(verb=_walks_explain, judges=True)
-    for part in (show, export, explain):
-        part.add_argument("number", nargs="?", type=_whole, metavar="N", help="which (the last)")
-    export.set_defaults(number=None)
+    for part, which in ((show, "the last"), (explain, "the last"), (export, "all")):
+        part.add_argument("number", nargs="?", type=_whole, metavar="N", help=f"which ({which})")
     for part in (show, plan):
         drawn = "draw it: .png, .svg"
         part.add_argument("--plot", metavar="FILE", type=Path, help=drawn)
@@ -542,33 +540,40 @@ def _setup(options: argparse.Namespace) -> int:
 def _walk(options: argparse.Namespace) -> int:
     from device import daemon, status
     from device.check import source_name
-    from device.walks import safety
+    from device.selftest import asked
+    from device.walks import command, safety
     from device.watch import Asked
 
     if not sys.stdin.isatty():
         raise InputError("walk asks questions: run it on a terminal, or rearguard run --walk")
     settings, path = _settings(options)
-    if not safety.check(safety.key, show).good:
+    on = settings.gpio.factory != "mock" and status.running()
+    history = options.history or command.own_place()
+    if not on:
+        daemon.check_history(history)
+    if not safety.check(asked, show, on).good:
         return NOT_GOOD
-    if settings.gpio.factory != "mock" and status.running():
+    if on:
         show("The device is watching: the walk begins when you move, or press the button twice.")
         return GOOD
-    return daemon.run(
-        lambda: (settings, source_name(path)), Asked(history=options.history, walking=True), say
-    )
+    by_hand = Asked(history=history, walking=True)
+    ended = daemon.run(lambda: (settings, source_name(path)), by_hand, say)
+    named = f" --history {options.history}" if options.history else ""
+    show(f"what was kept of it: rearguard walks show{named}")
+    return ended
 
 
 def _walks(options: argparse.Namespace) -> int:
     from device.walks import command
 
-    _print(*command.listing(options.history or command.PATH, options.all), options.json)
+    _print(*command.listing(options.history or command.place(), options.all), options.json)
     return GOOD
 
 
 def _walks_show(options: argparse.Namespace) -> int:
     from device.walks import command
 
-    path = options.history or command.PATH
+    path = options.history or command.place()
     _print(*command.show(path, options.number, options.plot, options.all), options.json)
     return GOOD
 
@@ -576,24 +581,24 @@ def _walks_show(options: argparse.Namespace) -> int:
 def _walks_plan(options: argparse.Namespace) -> int:
     from device.walks import command
 
-    settings, _ = _settings(options)
-    path = options.history or command.PATH
-    _print(*command.plan(path, settings.coach, options.plot), options.json)
+    settings, found = _settings(options)
+    path = options.history or command.place()
+    answer = command.plan(path, settings.coach, options.plot, configured=found is not None)
+    _print(*answer, options.json)
     return GOOD
 
 
 def _walks_export(options: argparse.Namespace) -> int:
     from device.walks import command
 
-    as_json = options.json or options.format == "json"
-    print(command.export(options.history or command.PATH, as_json, options.number), end="")
+    print(command.export(options.history or command.place(), options.json, options.number), end="")
     return GOOD
 
 
 def _walks_explain(options: argparse.Namespace) -> int:
     from device.walks import command
 
-    found, lines, good = command.explain(options.history or command.PATH, options.number)
+    found, lines, good = command.explain(options.history or command.place(), options.number)
     _print(found, lines, options.json)
     return GOOD if good else NOT_GOOD
 
@@ -648,13 +653,14 @@ def _notebook(
     import uuid
 
     from device import when
-    from device.history.book import open_book
+    from device.history.book import open_book, week_after
     from device.history.scribe import Notebook
 
     try:
         book = stack.enter_context(open_book(options.history))
     except (OSError, sqlite3.Error) as error:
         raise InputError(f"{options.history}: cannot be written: {error}; name another") from error
+    walk.week = week_after(book.done())
     boot_id = f"simulated-{uuid.uuid4()}"
     notebook = Notebook(book, walk.settings, boot_id, zero_wall_s=when.now_s())
     stack.callback(notebook.close)

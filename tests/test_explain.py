@@ -41,8 +41,9 @@ class Lived:
         zero_s: float = ZERO_S,
         start: Start = FIRST,
         most_bytes: int = 256 * MIB,
+        from_s: float = 0.0,
     ) -> "Lived":
-        """Walk a scenario; keep its history and its journal."""
+        """Walk a scenario; keep its journal, and its history as if it had begun at `from_s`."""
         began = Began(boot, zero_s, WALL_S + zero_s, True)
         files = keeper.Files(self.journals, settings, most_bytes, began)
         encode, lines = journal.Encoder(), list[bytes]()
@@ -56,7 +57,14 @@ class Lived:
         walked = replace(scenario.load(name), duration_s=LASTS_S)
         with book.open_book(self.path) as opened:
             notes = Notebook(opened, settings, boot, zero_s, WALL_S)
-            Walk(walked, settings, 1, VirtualClock(), start).go([write, notes])
+
+            def note(step: Step) -> None:
+                walk = step.walk if step.t_s >= from_s else None
+                if walk is not None and from_s:
+                    walk = replace(walk, began_s=from_s)
+                notes(replace(step, walk=walk))
+
+            Walk(walked, settings, 1, VirtualClock(), start).go([write, note])
             notes.close()
         files.write(lines)
         files.close()
@@ -101,6 +109,11 @@ def test_a_walk_comes_to_the_same_again(lived: Lived) -> None:
     assert {"caution", "warning", "danger"} <= kinds
     assert [told.event for told in found.events] == stored(lived)
     assert any(told.event.reaction_s is not None for told in found.events)
+    assert found.said == sum(told.event.kind != "cue" for told in found.events) > 5
+    assert list(explain.lines(found))[-1] == (
+        f"good: each of {found.levels} levels and {found.said} warnings and faults comes out again"
+        " as recorded"
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,6 +154,7 @@ def test_what_the_record_alone_has_is_told(lived: Lived) -> None:
     found = lived.report()
     assert not found.good
     assert [mark for mark in marks(found) if mark != "same"] == ["missing", "alone"]
+    assert found.otherwise == 2
     lines = "\n".join(explain.lines(found))
     assert "(not in the record)" in " ".join(lines.split())
     assert "(only in the record)" in " ".join(lines.split())
@@ -158,7 +172,7 @@ def test_levels_that_differ_are_counted(lived: Lived) -> None:
     found = lived.report()
     assert (found.differ, found.good) == (3, False)
     assert list(explain.lines(found))[-1] == (
-        f"NOT GOOD: {found.levels - 3} of {found.levels} levels as recorded"
+        f"NOT GOOD: 3 of {found.levels} levels and 0 of {found.said} warnings and faults differ"
     )
 
 
@@ -179,6 +193,65 @@ def test_without_its_runs_beginning_it_says_so(lived: Lived) -> None:
     assert found.from_s > 10.0
     assert found.differ < 0.02 * found.levels
     assert "The beginning of its run is gone" in "\n".join(explain.lines(found))
+
+
+def test_a_walk_late_in_its_run_is_replayed_from_shortly_before(lived: Lived) -> None:
+    lived.live(most_bytes=MIB, from_s=150.0)
+    _damage(lived.files()[0])
+    found = lived.report()
+    assert found.good
+    assert (found.whole, found.damaged, found.from_s) == (False, [], 0.0)
+    assert explain.BEFORE_S <= found.before_s < 140.0
+    assert found.levels > 500
+    said = "\n".join(explain.lines(found))
+    assert "Replayed was a part of its run, from 1 min " in said
+    assert "may differ" not in said
+
+
+def test_nothing_is_called_wrong_before_the_whole_run_was_replayed(lived: Lived) -> None:
+    lived.live(most_bytes=MIB, from_s=150.0)
+    lived.change("UPDATE event SET t_ms = t_ms + 3000 WHERE kind = 'alert' AND what = 'caution'")
+    found = lived.report()
+    assert (found.good, found.whole) == (False, True)
+
+
+def _damage(file: Path) -> None:
+    rows = file.read_bytes().split(b"\n")
+    rows[7] = b"\x00" * len(rows[7])
+    file.write_bytes(b"\n".join(rows))
+
+
+def test_a_damaged_file_is_named_and_the_others_are_told(lived: Lived) -> None:
+    lived.live(most_bytes=MIB)
+    second = lived.files()[1]
+    _damage(second)
+    found = lived.report()
+    (damaged,) = found.damaged
+    assert damaged.startswith(f"{second}:8: ")
+    assert "alone" not in marks(found)
+    assert found.differ < 0.02 * found.levels
+    assert "Damaged, and left out" in "\n".join(explain.lines(found))
+
+
+def test_a_journal_that_is_damaged_is_not_gone(lived: Lived) -> None:
+    lived.live()
+    (file,) = lived.files()
+    _damage(file)
+    with pytest.raises(explain.InputError) as damaged:
+        lived.report()
+    assert str(damaged.value).startswith(f"walk 1: its journal is damaged: {file}:8: ")
+    file.write_bytes(b"\x00" * 4096)
+    with pytest.raises(explain.InputError) as gone:
+        lived.report()
+    assert str(gone.value).startswith(f"walk 1: its journal is gone, or is damaged: {file}:1: ")
+
+
+def test_a_simulated_walk_has_no_journal(lived: Lived) -> None:
+    lived.live(boot="simulated-1234")
+    for file in lived.files():
+        file.unlink()
+    with pytest.raises(explain.InputError, match="walk 1: a simulated walk keeps no journal; what"):
+        lived.report()
 
 
 def test_events_that_no_journal_reaches_are_not_held_against_it(lived: Lived) -> None:

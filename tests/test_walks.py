@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import random
 import sqlite3
@@ -11,14 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from benchmarks.walks import Made, make
 from device.history import book
 from device.history.records import Beginning, Event, Totals, Walk
+from device.profiles import HEEL_LEAD_M
 from device.settings import CoachSettings
-from device.walks import effort, export, listing, one, words
+from device.walks import command, effort, export, listing, one, words
 from device.walks.words import When
 from tests.conftest import Command
 
@@ -185,12 +188,13 @@ def test_the_list_has_a_line_a_walk() -> None:
 
 def test_the_pace_is_that_of_the_seconds_that_showed_it() -> None:
     found = told(walk(backward_m=252.0, backward_seen_s=360.0))
-    assert row_of(found, "pace") == "backward 0.70 m/s, seen for 40 % of the walk"
+    assert row_of(found, "pace") == "backward about 0.70 m/s, seen for 40 % of the walk"
     # 42 m/min: 1.4 * (3.5 + 4.2) / 3.5 METs, for a quarter of an hour and 70 kg.
     assert found.backward.met == pytest.approx(3.08)
     assert found.kcal == pytest.approx(3.08 * 70.0 / 4.0, abs=0.05)
     assert row_of(found, "effort") == (
-        "an estimate: backward 3.1 MET; 54 kcal at 70 kg, if all was walked at the pace seen"
+        "an estimate, from a pace that reads low: backward 3.1 MET; 54 kcal at 70 kg, if all was"
+        " walked at the pace seen"
     )
 
 
@@ -208,8 +212,8 @@ def test_forward_is_told_apart() -> None:
             forward_seen_s=100.0,
         )
     )
-    assert row_of(found, "walked") == "15 min; backward 8 min 20 s, forward 6 min 40 s"
-    assert "forward 1.20 m/s, seen for 11 % of the walk" in row_of(found, "pace")
+    assert row_of(found, "walked") == "15 min; asked backward 8 min 20 s, forward 6 min 40 s"
+    assert "forward about 1.20 m/s, seen for 11 % of the walk" in row_of(found, "pace")
     assert "backward 3.1 MET, forward 3.1 MET" in row_of(found, "effort")
     assert "jogging is more" in row_of(found, "effort")
 
@@ -217,7 +221,7 @@ def test_forward_is_told_apart() -> None:
 def test_without_a_pace_there_is_no_effort() -> None:
     found = told(walk(backward_m=6.0, backward_seen_s=9.0))
     assert (found.backward.mps, found.backward.met, found.kcal) == (None, None, None)
-    assert row_of(found, "pace") == "backward not known, for nothing in view showed it"
+    assert row_of(found, "pace") == "backward not known: too little in view showed it"
     assert row_of(found, "effort") == "not estimated, for it follows from the pace"
 
 
@@ -226,7 +230,8 @@ def test_without_a_weight_there_is_no_energy() -> None:
     found = told(walk(asked=nobody, backward_m=252.0, backward_seen_s=360.0))
     assert found.kcal is None
     assert row_of(found, "effort") == (
-        "an estimate: backward 3.1 MET; energy only with your weight, walks.weight_kg"
+        "an estimate, from a pace that reads low: backward 3.1 MET; energy only with your weight,"
+        " walks.weight_kg"
     )
 
 
@@ -236,10 +241,61 @@ def test_the_reaction_is_the_median_of_those_that_were_seen() -> None:
     events.append(Event(70.0, "alert", "caution"))
     found = told(walk(), events)
     assert (found.reaction_s, found.reactions_seen) == (pytest.approx(0.8), 4)
-    assert row_of(found, "reaction").endswith(
-        "the median of the 4 that were seen, of 6 at WARNING or more"
+    assert row_of(found, "reaction") == (
+        "0.80 s from the first alert of an approach to half the speed, the median of the 4 that"
+        " were seen"
     )
     assert row_of(told(walk()), "reaction").startswith("not known")
+
+
+def test_who_did_not_slow_is_counted_and_in_no_median() -> None:
+    times = (0.9, math.inf, 0.5, None, math.inf)
+    events = [Event(9.0 * i, "alert", "warning", reaction_s=s) for i, s in enumerate(times)]
+    found = told(walk(), events)
+    assert (found.reaction_s, found.reactions_seen, found.not_slowed) == (0.7, 2, 2)
+    assert row_of(found, "reaction").endswith("the 2 that were seen; 2 times not at all")
+    assert [line.split()[2:] for line in list(one.lines(found))[-5:]] == [
+        ["0.90", "s"], ["no"], ["0.50", "s"], [], ["no"],
+    ]  # fmt: skip
+    as_json = msgspec.json.decode(msgspec.json.encode(found))
+    assert [event["reaction_s"] for event in as_json["events"]] == [0.9, None, 0.5, None, None]
+    assert as_json["not_slowed"] == 2
+    row = export.walk_row(walk(), words.whens([walk()])[0], "stood", events)
+    assert (row.reaction_median_s, row.reactions_seen, row.not_slowed) == (0.7, 2, 2)
+
+
+def test_who_never_slowed_has_no_median() -> None:
+    found = told(walk(), [Event(9.0, "alert", "stop", reaction_s=math.inf)])
+    assert (found.reaction_s, found.reactions_seen, found.not_slowed) == (None, 0, 1)
+    assert row_of(found, "reaction") == (
+        "not known: after no alert were you seen to slow; 1 time not at all"
+    )
+
+
+@pytest.mark.parametrize(
+    ("closest_m", "said"),
+    [
+        (0.17, "0.17 m from the sensor: nearer than the heel, so it was probably touched"),
+        (HEEL_LEAD_M, "0.25 m from the sensor: nearer than the heel, so it was probably touched"),
+        (0.26, "0.26 m from the sensor"),
+        (None, "not known"),
+    ],
+)
+def test_what_was_nearer_than_the_heel_was_probably_touched(
+    closest_m: float | None, said: str
+) -> None:
+    of = walk(closest_m=closest_m)
+    assert row_of(told(of), "alerts").endswith(f"closest {said}")
+    (row,) = listing.listing([of], "").walks
+    assert row.closest_m == closest_m
+
+
+def test_a_walk_without_a_length_knows_no_share() -> None:
+    said = list(one.lines(told(walk(walked_s=0.0))))
+    assert not any("unknown" in line for line in said)
+    assert row_of(told(walk(protected_s=882.0)), "protected") == (
+        "by a sensor that was believed for 98 % of the walk; no fault"
+    )
 
 
 def test_each_thing_that_was_said_has_its_time_and_its_cause() -> None:
@@ -269,7 +325,7 @@ def test_each_thing_that_was_said_has_its_time_and_its_cause() -> None:
         ),
         (
             replace(ASKED, mode="intervals", target_s=1000.0),
-            "16.6667 min, backward and forward in turn; 90 % of it was walked",
+            "16 min 40 s, backward and forward in turn; 90 % of it was walked",
         ),
     ],
 )
@@ -323,10 +379,30 @@ def test_one_walk_is_exported_second_by_second(rearguard: Command, kept: Path) -
         seconds, events = opened.seconds(2), opened.events(2)
     assert [int(row["t_s"]) for row in rows] == list(range(600))
     assert [row["level"] for row in rows] == [words.LEVELS[each.level] for each in seconds]
-    as_json = json.loads(
-        rearguard("walks", "export", "2", "--format", "json", "--history", kept).out
-    )
+    as_json = json.loads(rearguard("walks", "export", "2", "--json", "--history", kept).out)
     assert (len(as_json["seconds"]), len(as_json["events"])) == (600, len(events))
+
+
+def test_what_came_after_its_end_is_not_exported(rearguard: Command, tmp_path: Path) -> None:
+    made = make(random.Random(1), 5.0)
+    of = Walk(1, "boot", 60.0, None, made.beginning, "stood", replace(made.totals, walked_s=200.5))
+    path = keep(tmp_path / "walks.db", (made._replace(totals=of.totals), None))
+    text = rearguard("walks", "export", "1", "--history", path).out
+    assert [int(row["t_s"]) for row in csv.DictReader(io.StringIO(text))] == list(range(201))
+    found = json.loads(rearguard("walks", "export", "1", "--json", "--history", path).out)
+    assert [row["t_s"] for row in found["seconds"]] == list(range(201))
+    assert found["events"] == msgspec.to_builtins(
+        [replace(event, reaction_s=None if event.reaction_s == math.inf else event.reaction_s)
+         for event in made.events if event.t_s <= 200.5]
+    )  # fmt: skip
+    assert len(found["events"]) < len(made.events)
+
+
+def test_what_was_asked_is_called_that(kept: Path) -> None:
+    walks, one_walk = command.export(kept, False), command.export(kept, False, 2)
+    assert {"asked_backward_s", "asked_forward_s"} <= set(walks.splitlines()[0].split(","))
+    for name in (*walks.splitlines()[0].split(","), *one_walk.splitlines()[0].split(",")):
+        assert name not in ("backward_s", "forward_s", "forward")
 
 
 # ------------------------------------------------------------------ the commands
@@ -418,6 +494,35 @@ def test_a_database_that_cannot_be_read_is_one_line(
     assert ran.err.startswith(f"rearguard: {path}: ")
     assert ran.err.count("\n") == 1
     assert "internal" not in ran.err
+
+
+def test_a_writer_who_begins_amid_a_question_is_no_broken_book(kept: Path) -> None:
+    times = []
+
+    def ask(opened: book.Book) -> int:
+        """Read, while a writer makes the file another under who was told that nobody writes."""
+        rows = opened.connection.execute("SELECT * FROM second")
+        times.append(rows.fetchone() is not None)
+        if len(times) == 1:
+            with book.open_book(kept) as writer:
+                writer.connection.execute("DELETE FROM second")
+                writer.connection.execute("VACUUM")
+        return len(rows.fetchall())
+
+    assert command._asked(kept, ask) == 0
+    assert times == [True, False]
+
+
+def test_what_is_wrong_twice_is_said(kept: Path) -> None:
+    times = []
+
+    def ask(opened: book.Book) -> None:
+        times.append(opened)
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    with pytest.raises(command.InputError, match="malformed; the device puts a broken one aside"):
+        command._asked(kept, ask)
+    assert len(times) == 2
 
 
 def test_a_history_without_a_walk_says_so(rearguard: Command, tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ import pytest
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from benchmarks.walks import Made, make
 from device.core import coach
 from device.history import book
-from device.history.records import Totals, Walk
+from device.history.records import Event, Totals, Walk
 from device.settings import CoachSettings
 from device.walks import one, picture, words
 from tests.conftest import Command
@@ -59,6 +60,8 @@ MANY = {
     "three": (3, True),
     "a plan": (18, True),
     "years": (300, True),
+    "some undated": (18, 5),
+    "many, some undated": (300, 5),
     "undated": (18, False),
     "many undated": (300, False),
 }
@@ -85,13 +88,14 @@ def _drawn(name: str) -> Any:
     return figure
 
 
-def many(count: int, dated: bool) -> tuple[list[Walk], dict[int, float]]:
+def many(count: int, dated: int) -> tuple[list[Walk], dict[int, float]]:
     rng = random.Random(SEED)
     different = [make(rng, 2.0 * (4 + week), PLAN, week) for week in range(1, coach.WEEKS + 1)]
     walks, reactions = [], {}
     for i in range(count):
-        wall_s = FIRST_S + DAY_S * (i // 3 * 7 + i % 3 * 2) if dated or i % 5 else None
-        walks.append(walk(different[min(5, i // 3)], i + 1, wall_s))
+        wall_s = FIRST_S + DAY_S * (i // 3 * 7 + i % 3 * 2)
+        known = dated and (dated is True or i % dated)
+        walks.append(walk(different[min(5, i // 3)], i + 1, wall_s if known else None))
         if i % 4:
             reactions[i + 1] = 0.6 + 0.1 * (i % 3)
     return walks, reactions
@@ -109,6 +113,12 @@ def test_no_words_lie_outside_or_on_other_words(name: str) -> None:
         shared_x = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
         shared_y = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
         assert not (shared_x > 1.0 and shared_y > 1.0), f"{word!r} and {other!r}"
+
+
+def legend(figure: Any) -> set[str]:
+    """Its words."""
+    (found,) = figure.findobj(Legend)
+    return {text.get_text() for text in found.get_texts()}
 
 
 def _texts(figure: Any) -> Sequence[Any]:
@@ -191,8 +201,9 @@ def test_without_matplotlib_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     ran = rearguard("walks", "plan", "--plot", tmp_path / "a.png", "--history", tmp_path / "w.db")
     assert ran.status == 2
-    assert 'pip install "rearguard[plot]"' in ran.err
-    assert "apt install python3-matplotlib" in ran.err
+    assert ran.err.endswith(
+        "pip install matplotlib; on a Raspberry Pi: sudo apt install python3-matplotlib\n"
+    )
 
 
 def test_a_picture_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -212,6 +223,54 @@ def test_what_is_not_known_is_no_line() -> None:
     assert all(map(math.isnan, inside))
     known = [each.distance_m for each in made.seconds if each.distance_m is not None]
     assert [y for y in ys if not math.isnan(y)] == known
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a plan", "date"),
+        (
+            "some undated",
+            "date; 3 not dated: drawn at the earliest date they can have; 1 not dated: drawn at the"
+            " latest",
+        ),
+        ("undated", "walk number; no date is known"),
+    ],
+)
+def test_walks_without_a_date_are_drawn_where_they_may_have_been(name: str, said: str) -> None:
+    figure = drawn(name)
+    panels = figure.axes[:4]
+    assert [axes.get_xlabel() for axes in panels] == ["", "", "", said]
+    low, high = panels[0].get_xlim()
+    assert (high - low > 30) == (name != "undated")
+    assert {"asked backward", "asked forward", "length asked"} <= legend(figure)
+
+
+def test_an_undated_walk_stands_with_the_one_before_it() -> None:
+    made = ONE["short"]()
+    walks = [walk(made, 1, None), walk(made, 2), walk(made, 3, None)]
+    whens = words.whens(walks)
+    assert [picture._known(when) for when in whens] == [words.iso(FIRST_S)] * 3
+    assert picture._known(words.whens(walks[:1])[0]) is None
+
+
+def test_who_did_not_slow_has_no_ring() -> None:
+    figure = Figure()
+    axes = figure.add_subplot()
+    scale = picture._Scale(60.0, "min", 600.0)
+    asked = [
+        Event(t_s, "alert", "danger", "", 0.8, 0.6, 0.9, took_s)
+        for t_s, took_s in ((60.0, 1.2), (120.0, math.inf), (180.0, None))
+    ]
+    picture._reactions(axes, asked, scale, 4)
+    (rings,) = axes.get_lines()
+    assert list(rings.get_xdata()) == [pytest.approx(61.2 / 60.0)]
+    picture._reactions(figure.add_subplot(), asked[1:], scale, 4)
+    assert not figure.axes[1].get_lines()
+
+
+def test_the_lines_of_the_levels_say_what_they_are() -> None:
+    assert {"level by distance", "length asked"} <= legend(drawn("ordinary"))
 
 
 def test_reactions_come_to_a_median_a_walk() -> None:

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec.structs import replace
+
 from device.core.coach import WALKS_A_WEEK, WEEKS
 from device.errors import InputError
 from device.files import sync_folder
@@ -446,9 +448,10 @@ def _version(path: Path, connection: sqlite3.Connection) -> tuple[int, bool]:
 
 def _walk(row: Row) -> Walk:
     number, boot_id, monotonic_s, wall_s, ended = row[:5]
-    rest, limits_m = row[5 : 4 + len(_BEGINNING)], row[4 + len(_BEGINNING)]
-    asked = Beginning(*rest, tuple(map(float, limits_m.split())))
-    totals = Totals(*row[5 + len(_BEGINNING) :])
+    last = 4 + len(_BEGINNING)
+    limits_m = tuple(map(float, row[last].split()))
+    asked = replace(Beginning(*row[5:last]), limits_m=limits_m)
+    totals = Totals(*row[last + 1 :])
     return Walk(number, boot_id, monotonic_s, wall_s, asked, ended, totals)
 
 

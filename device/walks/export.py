@@ -19,8 +19,9 @@ from device.walks.words import When
 class WalkRow(Struct, frozen=True):
     """A walk's figures. What is not known is None, an empty cell.
 
-    `backward_mps`, `forward_mps`: mean over the seconds in which it was seen, `..._seen_s`. METs
-    and kcal are estimates, at that pace.
+    `asked_backward_s`, `asked_forward_s`: what the cues asked, whatever was done. `backward_mps`,
+    `forward_mps`: mean over the seconds in which it was seen, `..._seen_s`. METs and kcal are
+    estimates, at that pace. `not_slowed`: so many alerts were seen to slow nobody.
     """
 
     walk: int
@@ -33,8 +34,8 @@ class WalkRow(Struct, frozen=True):
     plan_week: int | None
     target_s: float
     walked_s: float
-    backward_s: float
-    forward_s: float
+    asked_backward_s: float
+    asked_forward_s: float
     backward_mps: float | None
     backward_seen_s: float
     forward_mps: float | None
@@ -46,6 +47,7 @@ class WalkRow(Struct, frozen=True):
     closest_m: float | None
     reaction_median_s: float | None
     reactions_seen: int
+    not_slowed: int
     protected_s: float
     faults: int
     weight_kg: float | None
@@ -67,8 +69,31 @@ class SecondRow(Struct, frozen=True):
     fault: str | None
     buzzer_share: float
     motor_share: float
-    forward: int
+    asked_forward: int
     protected_share: float
+
+
+class OneWalk(Struct, frozen=True):
+    """A walk with its seconds, and what was said on it: none of what came after its end.
+
+    An event's `reaction_s` of inf, null in JSON, is one of the walk's `not_slowed`.
+    """
+
+    walk: WalkRow
+    seconds: list[SecondRow]
+    events: list[Event]
+
+
+def one_walk(
+    walk: Walk, when: When, ended: str, seconds: Sequence[Second], events: Sequence[Event]
+) -> OneWalk:
+    """All that is kept of `walk`; a second that it ended in is whole."""
+    walked_s = walk.totals.walked_s
+    return OneWalk(
+        walk_row(walk, when, ended, events),
+        [second_row(second) for second in seconds if second.t_s < walked_s],
+        [event for event in events if event.t_s <= walked_s],
+    )
 
 
 def walk_row(walk: Walk, when: When, ended: str, events: Sequence[Event]) -> WalkRow:
@@ -85,8 +110,8 @@ def walk_row(walk: Walk, when: When, ended: str, events: Sequence[Event]) -> Wal
         plan_week=found.week,
         target_s=found.target_s,
         walked_s=round(totals.walked_s, 1),
-        backward_s=round(found.backward.walked_s, 1),
-        forward_s=round(found.forward.walked_s, 1),
+        asked_backward_s=round(found.backward.asked_s, 1),
+        asked_forward_s=round(found.forward.asked_s, 1),
         backward_mps=found.backward.mps,
         backward_seen_s=round(found.backward.seen_s, 1),
         forward_mps=found.forward.mps,
@@ -98,6 +123,7 @@ def walk_row(walk: Walk, when: When, ended: str, events: Sequence[Event]) -> Wal
         closest_m=_rounded(totals.closest_m),
         reaction_median_s=_rounded(found.reaction_s),
         reactions_seen=found.reactions_seen,
+        not_slowed=found.not_slowed,
         protected_s=round(totals.protected_s, 1),
         faults=totals.faults,
         weight_kg=found.weight_kg,
@@ -120,7 +146,7 @@ def second_row(second: Second) -> SecondRow:
         fault=second.fault,
         buzzer_share=round(second.buzzer, 3),
         motor_share=round(second.motor, 3),
-        forward=int(second.forward),
+        asked_forward=int(second.forward),
         protected_share=round(second.protected, 3),
     )
 

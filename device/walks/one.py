@@ -1,9 +1,11 @@
 """`rearguard walks show`: one walk, told to whoever walked it, or treats who did."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from device import profiles
 from device.history.records import Event, Totals, Walk
 from device.walks import effort, words
 from device.walks.effort import Pace
@@ -30,8 +32,10 @@ class Report(Struct, frozen=True):
     """One walk. Seconds, metres; shares are 0 to 1.
 
     `asked_share`: how much of the target was walked. `protected_share`: of the walk, with a sensor
-    that was believed. `reaction_s`: the median of `reactions_seen`. `backward`, `forward`: with the
-    effort, which is an estimate.
+    that was believed. `reaction_s`: the median of `reactions_seen`; `not_slowed`: so often it was
+    seen that there was none, and such an event's `reaction_s` is inf (null in JSON). `backward`,
+    `forward`: what was asked, the pace that was seen, and the effort, an estimate. `closest_m`:
+    from the sensor.
     """
 
     walk: int
@@ -52,6 +56,7 @@ class Report(Struct, frozen=True):
     closest_m: float | None
     reaction_s: float | None
     reactions_seen: int
+    not_slowed: int
     protected_share: float | None
     faults: list[str]
     cues: dict[str, int]
@@ -66,7 +71,7 @@ def report(walk: Walk, when: When, ended: str, events: Sequence[Event]) -> Repor
     asked, totals = walk.beginning, walk.totals
     events = [event for event in events if event.t_s <= totals.walked_s]
     backward, forward = effort.paces(totals, asked.weight_kg)
-    reactions = [event.reaction_s for event in events if event.reaction_s is not None]
+    slowed = [took_s for event in events if (took_s := slowed_s(event)) is not None]
     burnt = [pace.kcal for pace in (backward, forward) if pace.kcal is not None]
     return Report(
         walk=walk.id,
@@ -85,8 +90,9 @@ def report(walk: Walk, when: When, ended: str, events: Sequence[Event]) -> Repor
         kcal=round(sum(burnt), 1) if burnt else None,
         alerts=_alerts(totals),
         closest_m=totals.closest_m,
-        reaction_s=median(reactions),
-        reactions_seen=len(reactions),
+        reaction_s=median(slowed),
+        reactions_seen=len(slowed),
+        not_slowed=sum(event.reaction_s == math.inf for event in events),
         protected_share=words.share(totals.protected_s, totals.walked_s),
         faults=list(dict.fromkeys(event.what for event in events if event.kind == "fault")),
         cues=_counted(event.what for event in events if event.kind == "cue"),
@@ -112,10 +118,9 @@ def lines(found: Report, every: bool = False) -> Iterator[str]:
     yield from said("walked", *_walked(found))
     yield from said("began", f"{BEGAN.get(found.begun, found.begun)}; {_ended(found)}")
     yield from said("pace", *(_pace(*each, found.walked_s) for each in _directions(found)))
-    yield from said("alerts", _counts(found.alerts), f"closest {words.metres(found.closest_m)}")
-    yield from said("reaction", _reaction(found))
-    sure = f"the sensor was believed for {words.percent(found.protected_share)} of the walk"
-    yield from said("protected", sure, _faults(found))
+    yield from said("alerts", _counts(found.alerts), _closest(found.closest_m))
+    yield from said("reaction", *_reaction(found))
+    yield from said("protected", _protected(found.protected_share), _faults(found))
     yield from said("effort", *_effort(found))
     if found.cues:
         told = (_times(count) + words.CUES.get(what, what) for what, count in found.cues.items())
@@ -139,7 +144,14 @@ def event_line(event: Event) -> str:
     if event.kind != "alert":
         what, why = event.kind, f"{event.what}: {why}" if why else event.what
     slowed = "" if event.reaction_s is None else f"{event.reaction_s:.2f} s"
+    if event.reaction_s == math.inf:
+        slowed = "no"
     return f"{words.clock(event.t_s):>6}  {what:8}{slowed:7} {why}".rstrip()
+
+
+def slowed_s(event: Event) -> float | None:
+    """How soon it was answered; None where it was not, or nobody knows."""
+    return None if event.reaction_s == math.inf else event.reaction_s
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -163,7 +175,7 @@ def _counted(whats: Iterator[str]) -> dict[str, int]:
 
 
 def _asked(found: Report) -> Iterator[str]:
-    minutes = f"{found.target_s / 60:g} min"
+    minutes = words.length(found.target_s)
     if found.week is not None:
         yield f"week {found.week} of the starter plan: {minutes} in pairs of backward and forward"
     elif found.mode == "intervals":
@@ -176,10 +188,10 @@ def _asked(found: Report) -> Iterator[str]:
 
 def _walked(found: Report) -> Iterator[str]:
     yield words.length(found.walked_s)
-    if found.forward.walked_s > 0:
+    if found.forward.asked_s > 0:
         yield (
-            f"backward {words.length(found.backward.walked_s)},"
-            f" forward {words.length(found.forward.walked_s)}"
+            f"asked backward {words.length(found.backward.asked_s)},"
+            f" forward {words.length(found.forward.asked_s)}"
         )
 
 
@@ -190,16 +202,16 @@ def _times(count: int) -> str:
 def _directions(found: Report) -> list[tuple[str, Pace]]:
     """Forward only where it was asked, or seen."""
     both = [("backward", found.backward)]
-    if found.forward.walked_s > 0 or found.forward.mps is not None:
+    if found.forward.asked_s > 0 or found.forward.mps is not None:
         both.append(("forward", found.forward))
     return both
 
 
 def _pace(word: str, pace: Pace, walked_s: float) -> str:
     if pace.mps is None:
-        return f"{word} not known, for nothing in view showed it"
+        return f"{word} not known: too little in view showed it"
     seen = words.percent(words.share(pace.seen_s, walked_s))
-    return f"{word} {pace.mps:.2f} m/s, seen for {seen} of the walk"
+    return f"{word} about {pace.mps:.2f} m/s, seen for {seen} of the walk"
 
 
 def _ended(found: Report) -> str:
@@ -210,14 +222,30 @@ def _counts(alerts: dict[str, int]) -> str:
     return ", ".join(f"{count} {level.upper()}" for level, count in alerts.items())
 
 
-def _reaction(found: Report) -> str:
+def _closest(closest_m: float | None) -> str:
+    if closest_m is None:
+        return "closest not known"
+    touched = ": nearer than the heel, so it was probably touched"
+    near = closest_m <= profiles.HEEL_LEAD_M
+    return f"closest {words.metres(closest_m)} from the sensor{touched if near else ''}"
+
+
+def _reaction(found: Report) -> Iterator[str]:
     if found.reaction_s is None:
-        return "not known: after no alert was it seen how soon you slowed"
-    alerts = sum(event.kind == "alert" and event.what != "caution" for event in found.events)
-    return (
-        f"{found.reaction_s:.2f} s from alert to half the speed, the median of the"
-        f" {found.reactions_seen} that were seen, of {alerts} at WARNING or more"
-    )
+        yield "not known: after no alert were you seen to slow"
+    else:
+        yield (
+            f"{found.reaction_s:.2f} s from the first alert of an approach to half the speed, the"
+            f" median of the {found.reactions_seen} that were seen"
+        )
+    if found.not_slowed:
+        yield f"{words.plural(found.not_slowed, 'time')} not at all"
+
+
+def _protected(share: float | None) -> str:
+    if share is None:
+        return ""
+    return f"by a sensor that was believed for {words.percent(share)} of the walk"
 
 
 def _faults(found: Report) -> str:
@@ -229,7 +257,8 @@ def _effort(found: Report) -> Iterator[str]:
     if not known:
         yield "not estimated, for it follows from the pace"
         return
-    yield "an estimate: " + ", ".join(f"{word} {pace.met:.1f} MET" for word, pace in known)
+    mets = ", ".join(f"{word} {pace.met:.1f} MET" for word, pace in known)
+    yield f"an estimate, from a pace that reads low: {mets}"
     if found.kcal is None:
         yield "energy only with your weight, walks.weight_kg"
     else:

@@ -2,7 +2,8 @@
 
 Of one walk everything shares an axis, time, so that one look down a vertical line tells the story
 of a moment: the cues on top, the distance, the level that was said, buzzer and motor. Of many
-walks it is the date, or the number where dates are not known. The colours of the levels are those
+walks it is the date; one without is drawn at the nearest date that is known, which is said, and
+where no date is known at all it is the number. The colours of the levels are those
 of the report that `evaluate` makes, told apart also by the colour-blind and in grey; the level is
 shown by its height, too.
 
@@ -17,13 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from device import profiles
 from device.core.coach import WALKS_A_WEEK
 from device.errors import InputError
 from device.history.records import Event, Second, Walk
-from device.settings import AlertSettings
 from device.walks import words
-from device.walks.one import median
+from device.walks.one import median, slowed_s
 from device.walks.words import When
 
 if TYPE_CHECKING:
@@ -76,8 +75,8 @@ def may_draw(path: Path) -> None:
         import matplotlib as _  # noqa: F401, PLC0415
     except ImportError as error:
         raise InputError(
-            '--plot needs matplotlib: pip install "rearguard[plot]";'
-            " on a Pi, sudo apt install python3-matplotlib"
+            "--plot needs matplotlib: pip install matplotlib;"
+            " on a Raspberry Pi: sudo apt install python3-matplotlib"
         ) from error
 
 
@@ -141,7 +140,7 @@ def _one(
     asked = walk.beginning
     figure.suptitle(
         f"Walk {walk.id}, {_title(when)}: {words.length(walk.totals.walked_s)},"
-        f" asked {asked.target_s / 60:g} min ({words.asked(asked.mode, asked.week)})",
+        f" asked {words.length(asked.target_s)} ({words.asked(asked.mode, asked.week)})",
         x=0.01,
         ha="left",
         fontsize=11,
@@ -162,7 +161,8 @@ def _one(
     outputs.set_xlim(0.0, scale.x(to_s))
     outputs.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
     if to_s >= asked.target_s:
-        distance.axvline(scale.x(asked.target_s), color=QUIET, lw=1, ls=(0, (4, 3)))
+        look = {"color": QUIET, "lw": 1, "ls": (0, (4, 3))}
+        distance.axvline(scale.x(asked.target_s), label="length asked", **look)
     _legend(figure, (cues, distance))
     figure.align_ylabels()
 
@@ -193,12 +193,13 @@ def _distance(
     top_m = min(8, max(3, math.ceil(max(seen_m, default=0.0))))
     axes.set_ylim(0.0, top_m)
     axes.set_ylabel("distance, m")
-    limits = profiles.thresholds(AlertSettings(profile=_profile(walk.beginning.profile)))
-    for number, (word, limit) in enumerate(zip(profiles.LEVELS, limits, strict=True), start=1):
-        colour = LEVEL_COLOURS[number]
-        axes.axhline(limit.distance_m, color=colour, lw=1, alpha=0.7, zorder=1)
+    limits = zip(words.LEVELS[1:], LEVEL_COLOURS[1:], walk.beginning.limits_m, strict=False)
+    if walk.beginning.limits_m:  # it may also have been the time to the touch
+        axes.plot([], [], color=LEVEL_COLOURS[1], lw=1, label="level by distance")
+    for word, colour, limit_m in limits:
+        axes.axhline(limit_m, color=colour, lw=1, alpha=0.7, zorder=1)
         place: Look = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7}
-        axes.text(1.005, limit.distance_m, word.upper(), color=QUIET, **place)
+        axes.text(1.005, limit_m, word.upper(), color=QUIET, **place)
     xs, ys = _with_gaps(seconds, scale)
     axes.plot(xs, ys, color=LINE, lw=1.2, label="nearest in view")
     # A single second between two gaps is a line of no length.
@@ -226,9 +227,9 @@ def _with_gaps(seconds: Sequence[Second], scale: _Scale) -> tuple[list[float], l
 def _reactions(axes: "Axes", events: Sequence[Event], scale: _Scale, top_m: int) -> None:
     """A ring where the wearer was seen to slow, with the seconds where there is room."""
     slowed = [
-        (event.t_s + event.reaction_s, event.distance_m, event.reaction_s)
+        (event.t_s + took_s, event.distance_m, took_s)
         for event in events
-        if event.reaction_s is not None and event.distance_m is not None
+        if (took_s := slowed_s(event)) is not None and event.distance_m is not None
     ]
     if not slowed:
         return
@@ -322,10 +323,6 @@ def _spans(
         yield scale.x(began), scale.x(last + 1 - began)
 
 
-def _profile(name: str) -> Any:
-    return name if name in profiles.THRESHOLDS else "default"
-
-
 # ------------------------------------------------------------------ all walks
 
 
@@ -351,7 +348,7 @@ class _Bar(NamedTuple):
 def _progress(
     figure: "Figure", walks: Sequence[Walk], whens: Sequence[When], reactions: Mapping[int, float]
 ) -> None:
-    days = [date.fromisoformat(when.local[:10]) for when in whens if when.local is not None]
+    days = [date.fromisoformat(day[:10]) for when in whens if (day := _known(when)) is not None]
     dated = len(days) == len(walks) > 0
     span = (max(days) - min(days)).days if dated else 0
     weekly = dated and (len(walks) > MOST_BARS or span > MOST_DAYS)
@@ -370,12 +367,29 @@ def _progress(
     _alerts(alerts, bars, width)
     _dots(closest, bars, _Bar.closest_m, "closest, m")
     _dots(slowed, bars, lambda bar: median(bar.reactions), "reaction, s")
-    _dates(slowed, bars, width, whens if not dated else None)
+    _dates(slowed, bars, width, dated)
+    slowed.set_xlabel(_date_label(whens) if dated else "walk number; no date is known")
     for axes in (minutes, alerts, closest, slowed):
         axes.grid(axis="y", color=GRID, lw=0.7)
         axes.set_axisbelow(True)
     _legend(figure, (minutes, alerts))
     figure.align_ylabels()
+
+
+def _known(when: When) -> str | None:
+    """The walk's date, or the nearest to it."""
+    return when.local or when.after or when.before
+
+
+def _date_label(whens: Sequence[When]) -> str:
+    undated = [when for when in whens if when.local is None]
+    early = sum(when.after is not None for when in undated)
+    said = ["date"]
+    if early:
+        said.append(f"{early} not dated: drawn at the earliest date they can have")
+    if late := len(undated) - early:
+        said.append(f"{late} not dated: drawn at the latest")
+    return "; ".join(said)
 
 
 def _bars(
@@ -396,11 +410,11 @@ def _minutes(axes: "Axes", bars: Sequence[_Bar], width: float, weekly: bool) -> 
     asked = [bar.minutes(lambda w: w.beginning.target_s) for bar in bars]
     if weekly:  # what a week asks does not depend on how often one went
         asked = [WALKS_A_WEEK * m / len(bar.walks) for m, bar in zip(asked, bars, strict=True)]
-    axes.bar(xs, backward, width, color=BACKWARD, label="backward")
+    axes.bar(xs, backward, width, color=BACKWARD, label="asked backward")
     if any(forward):
-        axes.bar(xs, forward, width, backward, color=FORWARD, label="forward")
+        axes.bar(xs, forward, width, backward, color=FORWARD, label="asked forward")
     half = 0.55 * width
-    word = f"asked ({WALKS_A_WEEK} walks)" if weekly else "asked"
+    word = f"length asked ({WALKS_A_WEEK} walks)" if weekly else "length asked"
     axes.hlines(asked, [x - half for x in xs], [x + half for x in xs], LINE, lw=1.6, label=word)
     axes.set_ylabel("walked, min")
     axes.set_ylim(
@@ -442,22 +456,21 @@ def _dots(
         axes.text(0.5, 0.5, "not seen", color=QUIET, **place)
 
 
-def _dates(axes: "Axes", bars: Sequence[_Bar], width: float, whens: Sequence[When] | None) -> None:
-    """The shared axis: days, or walk numbers where a date is not known."""
+def _dates(axes: "Axes", bars: Sequence[_Bar], width: float, dated: bool) -> None:
+    """The shared axis: days, or the walks' numbers."""
     first, last = (bars[0].x, bars[-1].x) if bars else (0.0, 1.0)
     span = last - first
-    steps = (1, 2, 5, 10, 20, 50, 100, 200, 500) if whens else (1, 2, 7, 14, 28, 56, 91, 182, 364)
+    steps = (1, 2, 7, 14, 28, 56, 91, 182, 364) if dated else (1, 2, 5, 10, 20, 50, 100, 200, 500)
     step = next((step for step in steps if span / step <= 12), 2 * steps[-1])
     from_x = first
-    if whens is None and step >= 7:
+    if dated and step >= 7:
         from_x -= date.fromordinal(int(first)).weekday()  # Mondays
-    elif whens is not None:
+    elif not dated:
         from_x -= first % step
     ticks = [from_x + i * step for i in range(int((last - from_x) / step) + 1)]
     ticks = [x for x in ticks if x >= first - width]
-    labels = [f"{x:g}" if whens else _day(x, span > 330) for x in ticks]
+    labels = [_day(x, span > 330) if dated else f"{x:g}" for x in ticks]
     axes.set_xticks(ticks, labels)
-    axes.set_xlabel("walk number; not all dates are known" if whens else "date")
     spare = max(0.0, LEAST_SPAN - span)
     axes.set_xlim(first - width - spare / 2, last + width + spare / 2)
 

@@ -3,7 +3,8 @@
 The week of the starter plan follows from the walks that were done, three to a week, and not from
 the calendar: that needs no clock, and whoever was ill for a fortnight goes on where they were. A
 walk was done when it reached four fifths of its target. The calendar is told beside it, where the
-clock was set. 15 to 20 minutes are a suitable walk; the plan grows to that.
+clock was set. Backward and forward are what the cues asked: nothing knows which way somebody went
+while nothing was in view. 15 to 20 minutes are a suitable walk; the plan grows to that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,17 +20,20 @@ from device.settings import CoachSettings
 from device.walks import words
 from device.walks.words import When
 
+WIDTH = 80
+ByWeek = dict[date | None, list[Walk]]
+"""By the Monday; None: their dates are not known."""
 AIM_MIN = (15, 20)
 """A suitable walk: slightly tired, a little out of breath."""
 
 
 class Done(Struct, frozen=True):
-    """A walk that counts, or one that was too short to."""
+    """A walk that counts, or one that was too short to. `asked_backward_s`: of it, by the cues."""
 
     walk: int
     when: When
     walked_s: float
-    backward_s: float
+    asked_backward_s: float
     target_s: float
 
 
@@ -47,20 +51,26 @@ class PlanWeek(Struct, frozen=True):
 
 
 class CalendarWeek(Struct, frozen=True):
-    """What was walked in one. `monday`: its first day, ISO 8601; None: of dates not known."""
+    """What was walked in one. `monday`: its first day, ISO 8601; None: of dates not known.
+
+    `asked_backward_s`: of it, by the cues.
+    """
 
     monday: str | None
     walks: int
     done: int
     walked_s: float
-    backward_s: float
+    asked_backward_s: float
 
 
 class Report(Struct, frozen=True):
     """Where one stands. `week`, `weeks`: of the starter plan, None and empty without it.
 
-    `calendar`: the last six weeks, the newest last. `this_week`: None where today is not known.
-    `next_target_s`, `next_number`: of the next walk, and which of its week's three it is.
+    `calendar`: the last six weeks that have walks, and this one unless it is much later, the newest
+    last; first of all the walks without a date. `earlier`: so many walks of before. `this_week`:
+    None where today or every walk's date is not known; `undated_since`: so many walks after the
+    last that is dated, which may be of this week or not. `next_target_s`, `next_number`: of the
+    next walk, and which of its week's three it is.
     """
 
     mode: str
@@ -70,7 +80,9 @@ class Report(Struct, frozen=True):
     weeks: list[PlanWeek]
     finished: bool
     calendar: list[CalendarWeek]
+    earlier: int
     this_week: CalendarWeek | None
+    undated_since: int
     next_target_s: float
     next_most_s: float
     next_backward_s: float | None
@@ -87,23 +99,28 @@ def report(settings: CoachSettings, walks: Sequence[Walk], now_s: float | None) 
         if not words.tiny(walk)
     ]
     in_plan = [(walk, when) for walk, when in dated if walk.beginning.week is not None]
-    done = sum(_done(walk) for walk, _ in in_plan)
+    weeks = _weeks(settings, in_plan) if planned else []
+    done = sum(len(one.done) for one in weeks)
     week = book.week_after(done) if planned else None
     asked = coach.dose(settings, week or 1)
     newest_s = max((walk.began_wall_s or 0.0 for walk in walks), default=0.0)
     if now_s is not None and now_s < newest_s:
         now_s = None  # this computer's clock is behind what is known
     today = None if now_s is None else _monday(words.iso(now_s))
-    calendar = _calendar(in_plan if planned else dated, today)
+    counted = in_plan if planned else dated
+    by_week = _by_week(counted)
+    calendar = _calendar(by_week, today)
     return Report(
         mode=settings.mode,
         walks_a_week=WALKS_A_WEEK,
         aim_min=AIM_MIN,
         week=week,
-        weeks=_weeks(settings, in_plan) if planned else [],
+        weeks=weeks,
         finished=planned and done >= WEEKS * WALKS_A_WEEK,
         calendar=calendar,
-        this_week=next((one for one in calendar if today and one.monday == str(today)), None),
+        earlier=len(counted) - sum(one.walks for one in calendar),
+        this_week=_calendar_week(today, by_week) if today is not None and newest_s else None,
+        undated_since=sum(when.local is None and when.before is None for _, when in counted),
         next_target_s=asked.target_s,
         next_most_s=asked.most_s,
         next_backward_s=asked.backward_s if asked.intervals else None,
@@ -114,30 +131,36 @@ def report(settings: CoachSettings, walks: Sequence[Walk], now_s: float | None) 
 
 def lines(found: Report) -> Iterator[str]:
     """The report for a person, for 80 columns."""
+    import textwrap  # noqa: PLC0415 - as in `one`
+
     if found.week is None:
         yield from _weeks_walked(found)
     else:
         yield from _table(found)
     this = found.this_week
     if this is not None:
-        yield (
-            f"this week, since Mon {this.monday}: {this.done} of {found.walks_a_week},"
-            f" {_min(this.walked_s)} walked, {_min(this.backward_s)} of it backward"
-        )
+        line = f"this week, since Mon {this.monday}: {this.done} of {found.walks_a_week}"
+        if this.walks:
+            line += f", {words.length(this.walked_s)} walked,"
+            line += f" {words.length(this.asked_backward_s)} of it asked backward"
+        if found.undated_since:
+            have = "has" if found.undated_since == 1 else "have"
+            line += f"; {words.plural(found.undated_since, 'walk')} since {have} no date"
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield f"next: {_next(found)}"
 
 
 def _table(found: Report) -> Iterator[str]:
     yield "The starter plan: three walks a week, minutes backward and forward by turns."
-    yield "  week asked              done    backward  a walk   walks"
+    yield "  week asked              done    asked backward  a walk   walks"
     for one in found.weeks:
         mark = ">" if one.week == found.week else " "
         asked = f"{one.pairs:2} pairs, {one.target_s / 60:2.0f} min"
         line = f"{mark} {one.week:4} {asked:18} {_of_three(one):6}"
         if one.done:
-            backward_s = sum(walk.backward_s for walk in one.done)
+            backward_s = sum(walk.asked_backward_s for walk in one.done)
             mean_s = sum(walk.walked_s for walk in one.done) / len(one.done)
-            line += f" {_min(backward_s):>9} {_min(mean_s):>8}   {_names(one.done)}"
+            line += f" {words.clock(backward_s):>15} {words.clock(mean_s):>7}   {_names(one.done)}"
         yield line.rstrip()
     low, high = found.aim_min
     yield f"A suitable walk has {low} to {high} minutes; the plan grows to that."
@@ -159,29 +182,31 @@ def _why(found: Report) -> Iterator[str]:
             for walk in one.done[-WALKS_A_WEEK:]:
                 yield f"  done   {_told(walk)}"
             for walk in one.short[-WALKS_A_WEEK:]:
-                yield f"  short  {_told(walk)}, of {_min(walk.target_s)}: does not count"
+                yield f"  short  {_told(walk)}, of {words.length(walk.target_s)}: does not count"
 
 
 def _weeks_walked(found: Report) -> Iterator[str]:
-    most = f"enough at {_min(found.next_most_s)}"
-    yield f"Asked of each walk: {_min(found.next_target_s)}, {most}. Three a week are a good habit."
+    target, most = words.length(found.next_target_s), words.length(found.next_most_s)
+    yield f"Asked of each walk: {target}, enough at {most}. Three a week are a good habit."
     if not found.calendar:
         yield "no walk yet"
         return
-    yield "week of          walks  done   walked  backward  a walk"
+    yield "week of          walks  done   walked  asked backward  a walk"
+    if found.earlier:
+        yield f"earlier: {words.plural(found.earlier, 'walk')}"
     for one in found.calendar:
         name = "date not known" if one.monday is None else f"Mon {one.monday}"
         line = f"{name:15} {one.walks:6} {one.done:5}"
         if one.walks:
-            line += f" {_min(one.walked_s):>8} {_min(one.backward_s):>9}"
-            line += f" {_min(one.walked_s / one.walks):>7}"
+            line += f" {words.clock(one.walked_s):>8} {words.clock(one.asked_backward_s):>15}"
+            line += f" {words.clock(one.walked_s / one.walks):>7}"
         yield line
     low, high = found.aim_min
-    yield (f"Done is 80 % or more of what was asked; a suitable walk has {low} to {high} minutes.")
+    yield f"Done is 80 % or more of what was asked; a suitable walk has {low} to {high} minutes."
 
 
 def _next(found: Report) -> str:
-    minutes = f"{found.next_target_s / 60:g} min"
+    minutes = words.length(found.next_target_s)
     if found.next_backward_s is None or found.next_forward_s is None:
         return f"{minutes} backward"
     if found.week is None:
@@ -199,12 +224,9 @@ def _next(found: Report) -> str:
 def _weeks(settings: CoachSettings, walks: Sequence[tuple[Walk, When]]) -> list[PlanWeek]:
     done: list[list[Done]] = [[] for _ in range(WEEKS)]
     short: list[list[Done]] = [[] for _ in range(WEEKS)]
-    count = 0
     for walk, when in walks:
-        at = book.week_after(count) - 1
-        counts = _done(walk)
-        (done if counts else short)[at].append(_walked(walk, when))
-        count += counts
+        at = book.week_after(sum(map(len, done))) - 1
+        (done if _done(walk) else short)[at].append(_walked(walk, when))
     asked = [coach.dose(settings, week) for week in range(1, WEEKS + 1)]
     return [
         PlanWeek(week, _pairs(each), each.target_s, done[week - 1], short[week - 1])
@@ -212,21 +234,23 @@ def _weeks(settings: CoachSettings, walks: Sequence[tuple[Walk, When]]) -> list[
     ]
 
 
-def _calendar(walks: Sequence[tuple[Walk, When]], today: date | None) -> list[CalendarWeek]:
-    """Six weeks up to today's, or to the last that is known; first of all those without a date."""
-    by_week: dict[date | None, list[Walk]] = {}
+def _by_week(walks: Sequence[tuple[Walk, When]]) -> ByWeek:
+    by_week: ByWeek = {}
     for walk, when in walks:
         by_week.setdefault(_monday(when.local), []).append(walk)
-    last = today or max((monday for monday in by_week if monday is not None), default=None)
-    mondays: list[date | None] = [None] if None in by_week else []
-    if last is not None:
-        first = min((monday for monday in by_week if monday is not None), default=last)
-        weeks = [last - timedelta(weeks=back) for back in range(WEEKS - 1, -1, -1)]
-        mondays += [monday for monday in weeks if monday >= first]
-    return [_calendar_week(monday, by_week.get(monday, [])) for monday in mondays]
+    return by_week
 
 
-def _calendar_week(monday: date | None, walks: Sequence[Walk]) -> CalendarWeek:
+def _calendar(by_week: ByWeek, today: date | None) -> list[CalendarWeek]:
+    known = sorted(monday for monday in by_week if monday is not None)[-WEEKS:]
+    if today and known and known[-1] < today <= known[-1] + timedelta(weeks=WEEKS):
+        known.append(today)
+    undated = [None] if None in by_week else []
+    return [_calendar_week(monday, by_week) for monday in (*undated, *known)]
+
+
+def _calendar_week(monday: date | None, by_week: ByWeek) -> CalendarWeek:
+    walks = by_week.get(monday, [])
     return CalendarWeek(
         None if monday is None else str(monday),
         len(walks),
@@ -242,7 +266,7 @@ def _walked(walk: Walk, when: When) -> Done:
 
 
 def _done(walk: Walk) -> bool:
-    """Whether as much was walked of it as counts, also of one outside the plan."""
+    """Whether as much was walked of it as counts, by `Book.done`; also of one outside the plan."""
     return walk.totals.walked_s >= book.DONE_SHARE * walk.beginning.target_s
 
 
@@ -281,8 +305,4 @@ def _names(done: Sequence[Done]) -> str:
 
 
 def _told(walk: Done) -> str:
-    return f"walk {walk.walk}, {words.short(walk.when)}, {_min(walk.walked_s)}"
-
-
-def _min(seconds: float) -> str:
-    return f"{seconds / 60:.3g} min" if seconds < 60_000 else f"{seconds / 60:.0f} min"
+    return f"walk {walk.walk}, {words.short(walk.when)}, {words.length(walk.walked_s)}"

@@ -4,19 +4,16 @@ The device sees what stands upright behind the wearer and nothing else: no curb,
 nothing through a coat. And walking backward has rules of its own, whatever one wears. Turning the
 head round to look is a named cause of falls; people with poor balance or osteoporosis should not do
 this alone. A question whose answer makes the walk unsafe ends the check with what to do about
-it. Nothing is assumed: Enter alone is no answer, and whoever leaves has said no.
+it. Nothing is assumed, and whoever leaves has said no.
 """
 
-import contextlib
-import os
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import Struct
 
 Ask = Callable[[str], bool]
-"""A question to whoever walks; whether they said yes. Raises EOFError when they left."""
+"""A question to whoever walks; whether they said yes."""
 
 
 class Question(NamedTuple):
@@ -49,17 +46,18 @@ QUESTIONS = (
         "clear it, and let it look level: what covers it is all that it sees",
     ),
     Question(
-        "chirp",
-        "Did you hear its chirp and feel its pulse when it was switched on?",
-        "switch it off and on; if both stay out again, rearguard selftest",
-    ),
-    Question(
         "posture",
         "Will you walk upright or leaning back a little, in small steps, and look\n"
         "with the corner of your eye, never twisting your head round?",
         "do not walk backward then: twisting the head round leads to falls",
     ),
 )
+CHIRP = Question(
+    "chirp",
+    "Did you hear its chirp and feel its pulse when it was switched on?",
+    "switch it off and on; if both stay out again, rearguard selftest",
+)
+"""Of a device that is on already; one that is not has yet to say it."""
 BALANCE = Question(
     "balance",
     "Is your balance good, and are you without osteoporosis and recent falls?",
@@ -67,11 +65,13 @@ BALANCE = Question(
 )
 HELP = Question(
     "help",
-    "Is somebody beside you who can hold you?",
-    "not alone: ask your physiotherapist, and come back with somebody",
+    "Did your doctor or physiotherapist say that you may, and is somebody beside\n"
+    "you who can hold you?",
+    "ask your doctor or physiotherapist first, and come back with somebody",
 )
 LEFT = Question("left", "", "nobody answered to the end: begin again with rearguard walk")
-LAST = "Good. Stop at once when it buzzes without a pause; look round when you stand."
+LAST = "Good. Fast pulses: stop at once. Look round only when you stand."
+WAIT = "Do not move before its chirp and its pulse: without them nothing protects you."
 
 
 class Result(Struct, frozen=True):
@@ -82,53 +82,23 @@ class Result(Struct, frozen=True):
     remedy: str | None = None
 
 
-def check(ask: Ask, tell: Callable[[str], None]) -> Result:
-    """Go through the questions; a no ends it, and so does leaving."""
+def check(ask: Ask, tell: Callable[[str], None], on: bool) -> Result:
+    """Go through the questions; a no ends it, and so does Ctrl-C. `on`: the device is, already."""
     try:
-        no = _first_no(ask)
-    except (EOFError, KeyboardInterrupt):
+        no = _first_no(ask, on)
+    except KeyboardInterrupt:
         no = LEFT
     if no is not None:
         tell(f"NOT NOW: {no.remedy}")
         return Result(False, no.name, no.remedy)
     tell(LAST)
+    if not on:
+        tell(WAIT)
     return Result(True)
 
 
-def key(question: str) -> bool:
-    """Ask whoever is at the terminal: y or n, one key, pressed once the question is there.
-
-    Raises EOFError for Ctrl-D and a terminal that went away, KeyboardInterrupt for Ctrl-C.
-    """
-    import termios  # noqa: PLC0415 - not everywhere, and one verb needs it
-    import tty  # noqa: PLC0415
-
-    descriptor = sys.stdin.fileno()
-    try:
-        before = termios.tcgetattr(descriptor)
-        tty.setcbreak(descriptor)  # which forgets what was typed before
-    except termios.error as error:
-        raise EOFError from error
-    said = ""
-    try:
-        print(f"{question} [y/n] ", end="", file=sys.stderr, flush=True)
-        while True:
-            pressed = os.read(descriptor, 1).lower()
-            if pressed in (b"y", b"n"):
-                said = pressed.decode()
-                return pressed == b"y"
-            if pressed in (b"", b"\x04"):
-                raise EOFError
-    except OSError as error:
-        raise EOFError from error
-    finally:
-        with contextlib.suppress(termios.error, OSError):
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-            print(said, file=sys.stderr, flush=True)
-
-
-def _first_no(ask: Ask) -> Question | None:
-    for question in QUESTIONS:
+def _first_no(ask: Ask, on: bool) -> Question | None:
+    for question in (*QUESTIONS, CHIRP) if on else QUESTIONS:
         if not ask(question.text):
             return question
     if not ask(BALANCE.text) and not ask(HELP.text):

@@ -111,7 +111,7 @@ def length(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A moment of a walk, "18:20"."""
+    """A moment of a walk, or how long, in a table: "18:20"."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02}"
 
@@ -133,7 +133,7 @@ def ended(walk: Walk, last: bool, this_boot: str) -> str:
     """
     if walk.ended is not None:
         return walk.ended
-    return "open" if last and walk.boot_id == this_boot else "power"
+    return "open" if last and this_boot and walk.boot_id == this_boot else "power"
 
 
 def share(part: float, whole: float) -> float | None:
