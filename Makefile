@@ -49,6 +49,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.onset
 	$(BIN)/python -m benchmarks.cost
 	$(BIN)/python -m benchmarks.parsers
+	$(BIN)/python -m benchmarks.walks
 	$(BIN)/python -m benchmarks.bill
 
 # The daemon on a real Linux GPIO chip, in a kernel of its own: see lines/README.md.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from device.clock import Clock
     from device.core.pipeline import Step
-    from device.history.scribe import Notebook
     from device.journal import Recording, Writer
     from device.pins import Board
     from device.ports import OpenPort
@@ -140,7 +139,7 @@ def _parser() -> Parser:
     )
     simulate.add_argument("--duration", type=_seconds, metavar="S", help="end after S seconds")
     simulate.add_argument("--journal", metavar="FILE", type=Path, help="record every reading")
-    simulate.add_argument("--history", metavar="FILE", type=Path, help="keep the walks in it")
+    simulate.add_argument("--history", metavar="FILE", type=Path, help=HISTORY)
     simulate.set_defaults(verb=_simulate)
 
     replay = verbs.add_parser("replay", help="recorded readings through the same pipeline")
@@ -339,7 +338,9 @@ def _simulate(options: argparse.Namespace) -> int:
         if not options.json:
             observers.append(stack.enter_context(_shown(walk, seed, options.fast)))
         writer = _writer(stack, options.journal, settings)
-        observers += [kept for kept in (writer, _notebook(stack, walk, options)) if kept]
+        observers += _kept(stack, walk, options)
+        if writer is not None:
+            observers.append(writer)
         summary = walk.go(observers)
     kept = _journal_kept(options.journal, writer)
     if options.json:
@@ -643,28 +644,34 @@ def _writer(
     return writer
 
 
-def _notebook(
+def _kept(
     stack: contextlib.ExitStack, walk: "Walk", options: argparse.Namespace
-) -> "Notebook | None":
-    """The history of a simulated walk, as if it had begun at this moment; None without a path."""
-    if options.history is None:
-        return None
+) -> list[Callable[["Step"], None]]:
+    """History and readings of a simulated walk, as if it had begun at this moment."""
+    path = options.history
+    if path is None:
+        return []
     import sqlite3
     import uuid
 
-    from device import when
+    from device import keeper, when
     from device.history.book import open_book, week_after
     from device.history.scribe import Notebook
+    from device.journal import Began
 
     try:
-        book = stack.enter_context(open_book(options.history))
+        book = stack.enter_context(open_book(path))
     except (OSError, sqlite3.Error) as error:
-        raise InputError(f"{options.history}: cannot be written: {error}; name another") from error
+        raise InputError(f"{path}: cannot be written: {error}; name another") from error
     walk.week = week_after(book.done())
-    boot_id = f"simulated-{uuid.uuid4()}"
-    notebook = Notebook(book, walk.settings, boot_id, zero_wall_s=when.now_s())
+    began = Began(f"simulated-{uuid.uuid4()}", 0.0, when.now_s(), synchronised=True)
+    notebook = Notebook(book, walk.settings, began.boot_id, zero_wall_s=began.wall_s)
+    most_bytes = walk.settings.journal.most_mb * 2**20
+    files = keeper.Files(path.parent / keeper.JOURNALS, walk.settings, most_bytes, began)
+    readings = keeper.Direct(files)
     stack.callback(notebook.close)
-    return notebook
+    stack.callback(readings.close)
+    return [notebook, readings]
 
 
 def _journal_kept(path: Path, writer: "Writer | None") -> bool:

@@ -42,6 +42,8 @@ CLOSE_S = 0.2
 FILE_BYTES = 16 * 2**20
 FILES_IN_ALL = 4
 """A file is at most this share of the bound, or deleting the oldest would delete nearly all."""
+JOURNALS = "journals"
+"""Their folder, beside the history of walks."""
 MOST_FILES = 1000
 """Whatever they hold: a folder of a million small ones takes long to list."""
 MOST_LINES = 4000
@@ -349,6 +351,27 @@ class Files:
         del self._old[0]
         self._old_bytes -= size
         time.sleep(LEAST_SLEEP_S)
+
+
+class Direct:
+    """A journal kept without a thread, for virtual time: an observer; errors are raised."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._encode = journal.Encoder()
+        self._lines: list[bytes] = []
+
+    def __call__(self, step: Step) -> None:
+        """Take in one step."""
+        if (entry := self._encode(step)) is not None:
+            self._lines.append(entry)
+            if len(self._lines) >= MOST_LINES:
+                self._files.write(self._lines)
+
+    def close(self) -> None:
+        """All of it onto the card."""
+        self._files.write(self._lines)
+        self._files.close()
 
 
 def read(folder: Path) -> Iterator[Recording | InputError]:

@@ -21,7 +21,7 @@ from device.core.pipeline import FIRST, Start, Step
 from device.core.reading import Fault, Nothing, Reading
 from device.errors import HardwareError
 from device.history.scribe import Scribe
-from device.keeper import Keeper, begin
+from device.keeper import JOURNALS, Keeper, begin
 from device.notify import Notifier
 from device.outputs import DeadMan
 from device.patient import Patient
@@ -127,7 +127,7 @@ class Watch:
             path = state / HISTORY
         if state is not None and settings.journal.enabled and self._writer is None:
             most_bytes = settings.journal.most_mb * 2**20
-            self._keeper = Keeper(state / "journals", settings, most_bytes, began)
+            self._keeper = Keeper(state / JOURNALS, settings, most_bytes, began)
         if path is not None:
             self._scribe = Scribe(path, settings, began, tell_week=self.device.tell_week)
 

@@ -31,7 +31,7 @@ class Lived:
     """A folder as the device leaves it: the history, and the journals beside it."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.journals = folder / "walks.db", folder / explain.JOURNALS
+        self.path, self.journals = folder / "walks.db", folder / keeper.JOURNALS
 
     def live(
         self,
@@ -246,12 +246,14 @@ def test_a_journal_that_is_damaged_is_not_gone(lived: Lived) -> None:
     assert str(gone.value).startswith(f"walk 1: its journal is gone, or is damaged: {file}:1: ")
 
 
-def test_a_simulated_walk_has_no_journal(lived: Lived) -> None:
-    lived.live(boot="simulated-1234")
-    for file in lived.files():
-        file.unlink()
-    with pytest.raises(explain.InputError, match="walk 1: a simulated walk keeps no journal; what"):
-        lived.report()
+def test_a_simulated_walk_can_be_explained_too(rearguard: Command, tmp_path: Path) -> None:
+    path = tmp_path / "walks.db"
+    for seed in (1, 2):
+        rearguard("simulate", "park", "--fast", "--duration", 90, "--seed", seed, "--history", path)
+    for number in (1, 2):
+        ran = rearguard("walks", "explain", number, "--history", path)
+        assert (ran.status, ran.err) == (0, "")
+        assert ran.out.splitlines()[-1].startswith("good: ")
 
 
 def test_events_that_no_journal_reaches_are_not_held_against_it(lived: Lived) -> None:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -229,11 +230,7 @@ def test_what_is_not_known_is_no_line() -> None:
     ("name", "said"),
     [
         ("a plan", "date"),
-        (
-            "some undated",
-            "date; 3 not dated: drawn at the earliest date they can have; 1 not dated: drawn at the"
-            " latest",
-        ),
+        ("some undated", "date; 4 not dated: drawn at one they can have"),
         ("undated", "walk number; no date is known"),
     ],
 )
@@ -246,11 +243,13 @@ def test_walks_without_a_date_are_drawn_where_they_may_have_been(name: str, said
     assert {"asked backward", "asked forward", "length asked"} <= legend(figure)
 
 
-def test_an_undated_walk_stands_with_the_one_before_it() -> None:
+def test_an_undated_walk_stands_between_those_it_lies_between() -> None:
     made = ONE["short"]()
-    walks = [walk(made, 1, None), walk(made, 2), walk(made, 3, None)]
-    whens = words.whens(walks)
-    assert [picture._known(when) for when in whens] == [words.iso(FIRST_S)] * 3
+    wall_s = (None, FIRST_S, None, FIRST_S + 4 * DAY_S, None)
+    walks = [walk(made, number, at_s) for number, at_s in enumerate(wall_s, start=1)]
+    days = [picture._known(when) for when in words.whens(walks)]
+    first = date.fromisoformat((words.iso(FIRST_S) or "")[:10])
+    assert days == [first + timedelta(days=number) for number in (0, 0, 2, 4, 4)]
     assert picture._known(words.whens(walks[:1])[0]) is None
 
 

@@ -66,7 +66,7 @@ ANSWERED_S = 10.0
 SHORTEST_S = 15.0
 """Nobody is turned round for less than this."""
 COMPANY_S = 5.0
-"""Whoever is in view for so long and wanders goes along with the walker."""
+"""Whoever is in view for so long and wanders may be going along with the walker."""
 DONE_WITHIN_S = 60.0
 """Who moved so lately was walking when told that it was done: what they heard should count."""
 BETWEEN_S = 2.0
@@ -291,7 +291,7 @@ class Coach:
         ended = None
         if motion.stood(now_s):
             ended = Ended.STOOD
-        elif now_s - motion.moved_s >= unseen_s:
+        elif now_s - max(motion.moved_s, motion.company_s) >= unseen_s:
             ended = Ended.UNSEEN
         over = Cue.BACKWARD in self._pending or now_s - walk.began_s >= asked.target_s
         eased = walk.forward and self._confirmed and recedes and not over
@@ -361,11 +361,12 @@ class _Motion:
     """What the track shows of the wearer's own moving.
 
     `moving_s`: of late, leaking at half its rate; it began at `since_s`. `moved_s`: seen last.
+    `company_s`: when somebody was seen last who goes along, or stands about: the walk may go on.
     `still_since_s`: since when the distance in view has kept still, None where there is none.
     """
 
     def __init__(self) -> None:
-        self.moving_s = self.since_s = self.moved_s = self.step_s = 0.0
+        self.moving_s = self.since_s = self.moved_s = self.company_s = self.step_s = 0.0
         self.still_since_s: float | None = None
         self._last_s: float | None = None
         self._seen_s = -math.inf
@@ -397,7 +398,7 @@ class _Motion:
         low_m, high_m = min(self._low_m, d), max(self._high_m, d)
         if self.still_since_s is None or high_m - low_m > STOOD_SPAN_M:
             if now_s - self._object_s >= COMPANY_S:
-                self.moved_s = now_s
+                self.company_s = now_s
             self.still_since_s, self._low_m, self._high_m = now_s, d, d
         else:
             self._low_m, self._high_m = low_m, high_m

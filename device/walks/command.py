@@ -12,6 +12,7 @@ from typing import TypeVar, get_args
 
 from msgspec.structs import replace
 
+from device import keeper
 from device import when as clocks
 from device.errors import InputError
 from device.history import book
@@ -139,7 +140,7 @@ def explain(path: Path, number: int | None) -> tuple[object, Iterable[str], bool
         seconds[-1].t_s + 1.0 if seconds else 0.0,
         events[-1].t_s if events else 0.0,
     )
-    found = module.report(walk, when, to_s, events, path.parent / module.JOURNALS)
+    found = module.report(walk, when, to_s, events, path.parent / keeper.JOURNALS)
     return found, module.lines(found), found.good
 
 

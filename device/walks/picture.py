@@ -348,7 +348,7 @@ class _Bar(NamedTuple):
 def _progress(
     figure: "Figure", walks: Sequence[Walk], whens: Sequence[When], reactions: Mapping[int, float]
 ) -> None:
-    days = [date.fromisoformat(day[:10]) for when in whens if (day := _known(when)) is not None]
+    days = [day for when in whens if (day := _known(when)) is not None]
     dated = len(days) == len(walks) > 0
     span = (max(days) - min(days)).days if dated else 0
     weekly = dated and (len(walks) > MOST_BARS or span > MOST_DAYS)
@@ -376,20 +376,17 @@ def _progress(
     figure.align_ylabels()
 
 
-def _known(when: When) -> str | None:
-    """The walk's date, or the nearest to it."""
-    return when.local or when.after or when.before
+def _known(when: When) -> date | None:
+    """The walk's date; or one that it can have, in the middle where both ends are known."""
+    ends = [date.fromisoformat(at[:10]) for at in (when.after, when.before) if at is not None]
+    if when.local is not None:
+        return date.fromisoformat(when.local[:10])
+    return ends[0] + (ends[-1] - ends[0]) // 2 if ends else None
 
 
 def _date_label(whens: Sequence[When]) -> str:
-    undated = [when for when in whens if when.local is None]
-    early = sum(when.after is not None for when in undated)
-    said = ["date"]
-    if early:
-        said.append(f"{early} not dated: drawn at the earliest date they can have")
-    if late := len(undated) - early:
-        said.append(f"{late} not dated: drawn at the latest")
-    return "; ".join(said)
+    undated = sum(when.local is None for when in whens)
+    return f"date; {undated} not dated: drawn at one they can have" if undated else "date"
 
 
 def _bars(
