@@ -2,7 +2,7 @@
 
 A contact bounces for some milliseconds, so a level counts once it has lasted 20 ms. A press is
 short when it is let go of before `hold_s`, and long at that moment, while the finger is still
-down, so that one feels when it took. The second of two that follow each other within 0.4 s is
+down, so that one feels when it took. The second of two that follow each other within 0.3 s is
 told as both; the first had its effect by then, for a mute should not wait. A button that is down
 when the device starts is stuck, or leant upon, until it has been up once: nobody meant to shut
 down a device that has just begun.

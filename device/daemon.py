@@ -205,7 +205,8 @@ class Run:
                     plan = replace(following, kept=str(refusal))
                 effort = WHATEVER_THERE_IS
             else:
-                start = replace(plan.start, restarted=False)
+                walking = after is not None and after.start.walking
+                start = replace(plan.start, restarted=False, walking=walking)
                 plans = self._ladder(replace(plan, source=FROM_BEFORE, start=start))
                 plan, effort = after, ALL_OR_NOTHING
 

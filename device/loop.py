@@ -122,8 +122,8 @@ class Device:
 
     @property
     def walking(self) -> bool:
-        """A walk goes on."""
-        return self._pipeline.walking
+        """A walk goes on, and the wearer said so."""
+        return self._pipeline.coach.spoken
 
     def tell_week(self, week: int) -> None:
         """Which week of the starter plan it is, from the history; safe from any thread."""

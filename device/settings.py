@@ -223,7 +223,7 @@ class CoachSettings(Section, frozen=True):
 class WalksSettings(Section, frozen=True):
     """What is kept of each walk: its times, alerts and distances, in a database."""
 
-    enabled: Annotated[bool, Meta(description="keep a history of walks (the service only)")] = True
+    enabled: Annotated[bool, Meta(description="the service keeps a history of walks")] = True
     weight_kg: Annotated[
         Kilograms | None, Meta(description="the wearer's, for the estimate of effort")
     ] = None

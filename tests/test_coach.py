@@ -15,7 +15,7 @@ from device.core.coach import Begun, Coach, Ended, Walking, dose
 from device.core.health import SensorFault
 from device.core.pipeline import Pipeline, Start, Step
 from device.core.reading import Echo, Nothing, Pace, Reading
-from device.core.signals import ASIDES_S, COACH_AFTER_S, Cue, Player, Rhythm
+from device.core.signals import ASIDES_S, COACH_AFTER_S, Cue, Player
 from device.core.track import Track
 from device.settings import BuzzerSettings, CoachSettings, MotorSettings, Settings
 
@@ -196,6 +196,15 @@ def test_two_presses_soon_after_a_walk_began_by_itself_mean_it() -> None:
     assert day.coach.press(day.t_s) is Cue.DONE
 
 
+def test_an_answer_that_says_what_was_due_has_said_it() -> None:
+    day = Day(CoachSettings(target_min=1.0))
+    day.listens = False
+    day.spend(40.0, passing)
+    assert day.coach.press(day.t_s) is Cue.MARK
+    day.listens = True
+    assert day.spend(60.0, passing).cues() == [Cue.DONE]
+
+
 def test_after_an_end_by_the_button_and_a_while_at_rest_motion_begins_a_walk_again() -> None:
     day = Day(told=True).spend(60.0, passing)
     day.coach.press(day.t_s)
@@ -323,10 +332,49 @@ def test_what_comes_nearer_slowly_is_eased_for_a_hands_breadth_and_not_beyond() 
 
 
 def test_another_thing_is_not_eased_for_what_the_first_did() -> None:
-    day = forward_day().spend(2.0, at(2.0, -1.0)).spend(0.5, at(1.0, 0.1, object_id=2))
-    assert day.walk is not None
-    assert day.walk.eased, "as long as it keeps its distance"
-    assert not day.spend(0.5, at(0.87, 0.1, object_id=2)).walk.eased
+    day = forward_day().spend(2.0, at(2.0, -1.0))
+    for scene in (at(1.0, 0.1, object_id=2), at(1.0, -0.1, object_id=2)):
+        assert not day.spend(0.5, scene).walk.eased
+    assert day.spend(0.6, at(1.3, -0.5, object_id=2)).walk.eased, "it recedes, too"
+
+
+def test_a_walk_that_the_button_began_has_not_begun_twice() -> None:
+    day = Day(CoachSettings(mode="plan"), told=True).spend(1.0, EMPTY)
+    day.coach.press(day.t_s)
+    day.spend(30.0, EMPTY).spend(125.0, at(0.6)).spend(30.0, EMPTY)
+    assert [walk.begun for walk in day.walks] == [Begun.BUTTON]
+
+
+def test_a_press_confirms_either_direction_and_what_is_due() -> None:
+    day = forward_day().spend(44.0, EMPTY).spend(3.0, EMPTY)
+    assert day.cues()[-1] is Cue.BACKWARD
+    assert day.coach.press(day.t_s) is Cue.BACKWARD
+    day.listens = False
+    day.spend(62.0, EMPTY)
+    assert day.coach.press(day.t_s) is Cue.FORWARD, "it was due, and could not be told"
+    day.spend(20.0, at(1.4, 0.0))
+    assert day.coach.press(day.t_s) is Cue.BACKWARD, "of their own accord"
+    assert not day.spend(STEP_S, at(1.4, -1.0)).walk.eased
+
+
+def test_nobody_who_goes_forward_is_told_that_they_go_backward_too_fast() -> None:
+    day = forward_day().spend(3.0, EMPTY).spend(0.9, approach(1.4, 1.2)).spend(5.0, EMPTY)
+    assert Cue.SLOWER not in day.cues()
+
+
+def test_rest_is_not_advised_when_it_was_long_ago() -> None:
+    day = Day(told=True)
+    day.listens = False
+    for _ in range(3):
+        day.spend(3.0, (at(0.5)[0], STOPPED)).spend(10.0, passing)
+    day.spend(301.0, passing)
+    day.listens = True
+    assert Cue.REST not in day.spend(20.0, passing).cues()
+
+
+def test_a_switched_off_coach_leads_nobody_so_its_walk_ends_as_any() -> None:
+    day = Day(CoachSettings(enabled=False, mode="intervals")).spend(39.0, passing)
+    assert day.spend(302.0, EMPTY).walks[0].ended is Ended.UNSEEN
 
 
 def test_easing_does_not_outlast_its_stretch() -> None:
@@ -363,6 +411,8 @@ def test_the_button_confirms_the_change_and_then_takes_it_back() -> None:
     assert day.spend(11.0, at(1.4, 0.0)).walk.eased
     assert day.coach.press(day.t_s) is Cue.BACKWARD
     assert not day.spend(STEP_S, at(1.4, 0.0)).walk.eased
+    assert day.coach.press(day.t_s) is Cue.BACKWARD, "confirmed likewise"
+    day.spend(11.0, EMPTY)
     assert day.coach.press(day.t_s) is Cue.FORWARD, "early, of one's own accord"
     assert day.spend(STEP_S, at(1.4, -1.0)).walk.eased
 
@@ -389,6 +439,7 @@ moments = st.lists(
         st.sampled_from([0.0, 0.1, 0.4]),
         st.sampled_from([GOOD, Alert(fault=SensorFault.FROZEN, proven=True), Alert()]),
         st.booleans(),
+        st.integers(1, 2),
     ),
     min_size=1,
     max_size=60,
@@ -398,15 +449,20 @@ moments = st.lists(
 @settings(deadline=None)
 @given(moments)
 def test_whatever_happens_what_closes_or_may_close_is_never_eased(
-    seen: list[tuple[float, float | None, float, Alert, bool]],
+    seen: list[tuple[float, float | None, float, Alert, bool, int]],
 ) -> None:
     day = Day(CoachSettings(mode="intervals", backward_s=10.0, forward_s=3600.0), told=True)
     day.spend(12.0, EMPTY)
-    for distance_m, mps, age_s, alert, pressed in seen:
+    since_m: dict[int, float] = {}
+    for distance_m, mps, age_s, alert, pressed, number in seen:
         if pressed:
             day.coach.press(day.t_s)
-        day.spend(0.3, (Track(distance_m, mps, None, age_s), alert))
+        was = day.walk is not None and day.walk.eased and number in since_m
+        day.spend(0.3, (Track(distance_m, mps, None, age_s, object_id=number), alert))
         if day.walk is not None and day.walk.eased:
+            before_m = since_m.get(number, distance_m) if was else distance_m
+            assert distance_m > before_m - 0.12, "nearer, however slowly"
+            since_m = {number: max(before_m, distance_m)}
             assert mps is not None
             assert mps < 0.15
             assert age_s <= 0.25
@@ -567,7 +623,6 @@ def test_a_rising_pair_rises() -> None:
     assert [tone > 1.0 for _, tone in heard] == [False, False, True, False, False, True]
     assert signal.tone_at(5.0) == signal.tone
     assert Cue.SLOWER.value.tone_at(0.0) == Cue.SLOWER.value.tone
-    assert isinstance(signal.buzzer, Rhythm)
 
 
 def walked(readings: Callable[[float], Reading], for_s: float, start: Start) -> list[Step]:
@@ -654,10 +709,12 @@ def test_two_presses_while_it_warns_do_nothing() -> None:
     for i in range(100):
         pipeline.step(i * 0.06, Echo(i * 0.06, 1.3 + 0.2 * math.sin(i * 0.06)))
     assert pipeline.step(6.0, Echo(6.0, 1.25)).cue is Cue.WARNING
+    pipeline.mute(6.0, 600.0)
     pipeline.press_twice(6.0)
-    walk = pipeline.step(6.06, Echo(6.06, 1.24)).walk
-    assert walk is not None
-    assert walk.ended is None
+    step = pipeline.step(6.06, Echo(6.06, 1.24))
+    assert step.walk is not None
+    assert step.walk.ended is None
+    assert step.muted_s == 0.0, "nor is it muted by the first of them"
 
 
 def test_a_press_confirms_a_cue_that_is_still_being_told() -> None:
@@ -671,7 +728,7 @@ def test_a_press_confirms_a_cue_that_is_still_being_told() -> None:
         step = pipeline.step(round(t_s + 0.5 + i * 0.06, 6), Nothing(t_s + 0.5 + i * 0.06))
     assert step.walk is not None
     assert step.walk.forward
-    assert pipeline.coach._confirmed
+    assert pipeline.coach._turn.confirmed
 
 
 def test_two_presses_are_answered_and_end_a_mute() -> None:
@@ -679,9 +736,9 @@ def test_two_presses_are_answered_and_end_a_mute() -> None:
     for i in range(100):
         pipeline.step(i * 0.06, Nothing(i * 0.06))
     pipeline.mute(6.0, 600.0)
-    assert not pipeline.walking
+    assert not pipeline.coach.spoken
     pipeline.press_twice(6.0)
     step = pipeline.step(6.0, Nothing(6.0))
-    assert pipeline.walking
+    assert pipeline.coach.spoken
     assert (step.cue, step.muted_s) == (Cue.MARK, 0.0)
     assert step.walk is not None

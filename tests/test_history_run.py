@@ -112,7 +112,7 @@ def test_a_service_that_is_killed_leaves_the_walk_up_to_the_last_second(
         assert book.seconds(cut.id)[-1].t_s >= walked_s - 2.5
 
 
-def test_a_reload_amid_a_walk_goes_on_with_it_as_another(manager: Manager, walker: Run) -> None:
+def test_a_reload_amid_a_walk_divides_it(manager: Manager, walker: Run) -> None:
     path = manager.state / "walks.db"
     until_kept(path, lambda walk: walk.totals.walked_s >= 1.0)
     manager.settings(TO_AND_FRO, "[motor]\nstrength = 0.5\n")
@@ -121,8 +121,20 @@ def test_a_reload_amid_a_walk_goes_on_with_it_as_another(manager: Manager, walke
     assert walker.end(signal.SIGTERM) == 0
     assert [(walk.beginning.begun, walk.ended) for walk in kept(path)] == [
         (Begun.MOTION, "stopped"),
-        (Begun.COMMAND, "stopped"),
+        (Begun.MOTION, "stopped"),
     ]
+
+
+def test_a_reload_does_not_forget_who_said_that_they_walk(manager: Manager) -> None:
+    run = manager.start(arguments=("--walk",))  # before something that does not move
+    run.ready()
+    run.status(walking)
+    manager.settings(more="[motor]\nstrength = 0.5\n")
+    run.reload()
+    run.status(walking)
+    assert run.end(signal.SIGTERM) == 0
+    begun = [walk.beginning.begun for walk in kept(manager.state / "walks.db")]
+    assert begun == [Begun.COMMAND, Begun.COMMAND]
 
 
 def test_a_history_that_is_not_wanted_is_not_kept(manager: Manager) -> None:

@@ -341,13 +341,17 @@ def judged(world: Scenario, coach: CoachSettings, seed: int, start: Start) -> di
     deaf = replace(world.walker, heeds=False, follows_cues=False)
     walk = Walk(replace(world, walker=deaf), Settings(coach=coach), seed, VirtualClock(), start)
     found: dict[float, Judged] = {}
+    softened = False
 
     def note(step: Step) -> None:
-        eased = step.walk is not None and step.walk.eased
-        own = step.cue is not Cue.SILENCE and step.cue not in ASIDES_S and not eased
-        found[step.t_s] = Judged(
-            step.reading is not None, step.track, step.alert, step.command if own else None
-        )
+        nonlocal softened
+        own = step.cue is not Cue.SILENCE and step.cue not in ASIDES_S
+        if step.walk is not None and step.walk.eased:
+            softened = True
+        elif not own:
+            softened = False  # what was eased and is not any more begins its rhythm anew
+        command = step.command if own and not softened else None
+        found[step.t_s] = Judged(step.reading is not None, step.track, step.alert, command)
 
     walk.go([note])
     return found

@@ -62,7 +62,7 @@ STOPS, STOPS_S = 3, 300.0
 ADOPTED_S = 60.0
 """Two presses so soon after a walk began by itself mean that it is one, and not its end."""
 ANSWERED_S = 10.0
-"""And so soon after "forward" they confirm it, whatever the sensor saw."""
+"""And so soon after the change of direction was told they confirm it."""
 SHORTEST_S = 15.0
 """Nobody is turned round for less than this."""
 COMPANY_S = 5.0
@@ -159,12 +159,8 @@ class Coach:
         `eases`: the sensor is quick enough to see at once that they turned back.
         """
         self._settings = settings
-        self._to_stop_s = to_stop_s
         self._begins = told
         self._eases = eases
-        self._farthest_m = 0.0
-        """Of what is in view, since it has been in view on this stretch."""
-        self._object_id = 0
         self._by_word = False
         """The wearer said that they walk."""
         self.week: int | None = None
@@ -181,10 +177,8 @@ class Coach:
         """Cues to be told, and until when they are worth it."""
         self._quiet_until_s = -math.inf
         self._told: set[Cue] = set()
-        self._since_s = 0.0
         self._enough_s = 0.0
-        self._confirmed = False
-        self._change_s = 0.0
+        self._turn = _Turn()
         self._stops: deque[float] = deque(maxlen=STOPS)
         self._stopped = False
         self._pace = _Pace(to_stop_s)
@@ -199,16 +193,17 @@ class Coach:
             self._dismissed = False
         if self._walk is None:
             if self._begins and self._knows_week(now_s):
-                self._begins = False
                 self._begin(Begun.COMMAND, now_s)
             elif self._motion.moving_s >= BEGINS_S and not self._dismissed:
                 self._begin(Begun.MOTION, max(self._motion.since_s, now_s - BACKDATED_S))
-        if self._pace.too_fast(now_s, track, mps, trusted):
+        backward = self._walk is None or not self._walk.forward
+        if self._pace.too_fast(now_s, track, mps, trusted) and backward:  # or it is somebody else
             self._pending[Cue.SLOWER] = now_s + FAST_FRESH_S
         if self._walk is not None and self._walk.ended is None:
             self._count_stops(now_s, alert)
-            self._confirm(mps, trusted)
-            self._go_on(now_s, self._walk, self._recedes(track, mps))
+            forward = self._walk.forward
+            recedes = forward and self._turn.step(self._motion.step_s, track, mps, trusted)
+            self._go_on(now_s, self._walk, recedes)
         self._over = self._walk is not None and self._walk.ended is not None
         return self._walk
 
@@ -224,22 +219,33 @@ class Coach:
         if walk is None or walk.ended is not None:
             self._begin(Begun.BUTTON, now_s)
             return Cue.MARK
+        adopted = not self._by_word and now_s - walk.began_s < ADOPTED_S
         self._by_word = True
         self._motion.moved_s = now_s
-        if walk.begun is Begun.MOTION and now_s - walk.began_s < ADOPTED_S:
+        if adopted:
+            if Cue.MARK in self._pending:
+                self.told(now_s, Cue.MARK)  # the same for half of it
             return Cue.MARK
-        led = walk.dose.intervals and self._settings.enabled
-        if not led or Cue.DONE in self._told:
+        if not self._leads(walk) or Cue.DONE in self._told:
             self._walk = replace(walk, until_s=now_s, ended=Ended.BUTTON, eased=False)
             self._dismissed = True
             self._pending.clear()
             return Cue.DONE
-        answers = now_s - self._since_s <= ANSWERED_S or not self._confirmed
-        forward = not walk.forward or answers
-        cue = Cue.FORWARD if forward else Cue.BACKWARD
+        cue = next((due for due in (Cue.FORWARD, Cue.BACKWARD) if due in self._pending), None)
+        if cue is None:  # what was told a moment ago is confirmed, or else it is their own wish
+            again = now_s - self._turn.since_s <= ANSWERED_S
+            cue = Cue.FORWARD if walk.forward == again else Cue.BACKWARD
         self.told(now_s, cue)
-        self._confirmed = forward
+        self._turn.begin(now_s, confirmed=cue is Cue.FORWARD)
         return cue
+
+    @property
+    def spoken(self) -> bool:
+        """A walk goes on, and the wearer said so."""
+        return self._walk is not None and self._walk.ended is None and self._by_word
+
+    def _leads(self, walk: Walking) -> bool:
+        return walk.dose.intervals and self._settings.enabled
 
     def wish(self, now_s: float) -> Cue | None:
         """What it would say now, if nothing else is being said."""
@@ -262,8 +268,7 @@ class Coach:
         if cue in (Cue.FORWARD, Cue.BACKWARD, Cue.DONE):
             self._pending.pop(Cue.FORWARD, None)
             self._pending.pop(Cue.BACKWARD, None)
-            self._since_s, self._change_s, self._confirmed = now_s, 0.0, False
-            self._object_id = 0
+            self._turn.begin(now_s)
             self._walk = replace(self._walk, forward=cue is Cue.FORWARD, eased=False)
         elif cue is Cue.ENOUGH:
             self._enough_s = now_s + ENOUGH_AGAIN_S
@@ -273,18 +278,18 @@ class Coach:
         asked = dose(self._settings, self.week or 1)
         self._walk = Walking(self._number, begun, began_s, began_s, asked)
         self._motion.begin(began_s)
-        self._over = self._dismissed = False
+        self._over = self._dismissed = self._begins = False
         self._by_word = begun is not Begun.MOTION
         self._pending.clear()
         self._told.clear()
         self._stops.clear()
-        self._since_s, self._change_s, self._confirmed = began_s, 0.0, False
+        self._turn.begin(began_s)
         self._enough_s = began_s + max(asked.most_s, asked.target_s + ENOUGH_AGAIN_S)
 
     def _go_on(self, now_s: float, walk: Walking, recedes: bool) -> None:
         motion, asked = self._motion, walk.dose
         until_s, unseen_s = motion.moved_s, UNSEEN_S
-        if self._by_word or asked.intervals:  # whoever is led may do so where nothing shows it
+        if self._by_word or self._leads(walk):  # whoever is led may do so where nothing shows it
             unseen_s = max(UNSEEN_TOLD_S, asked.most_s + UNSEEN_S)
         if self._by_word:
             until_s = now_s if motion.still_since_s is None else motion.still_since_s
@@ -294,7 +299,7 @@ class Coach:
         elif now_s - max(motion.moved_s, motion.company_s) >= unseen_s:
             ended = Ended.UNSEEN
         over = Cue.BACKWARD in self._pending or now_s - walk.began_s >= asked.target_s
-        eased = walk.forward and self._confirmed and recedes and not over
+        eased = recedes and self._eases and not over
         self._walk = replace(walk, until_s=max(walk.began_s, until_s), eased=eased, ended=ended)
         if ended is not None:
             self._pending.clear()
@@ -320,32 +325,8 @@ class Coach:
         if asked.intervals:
             stretch_s = asked.forward_s if walk.forward else asked.backward_s
             left_s = asked.target_s - elapsed_s
-            if now_s - self._since_s >= stretch_s and left_s >= SHORTEST_S:
+            if now_s - self._turn.since_s >= stretch_s and left_s >= SHORTEST_S:
                 pending[Cue.BACKWARD if walk.forward else Cue.FORWARD] = math.inf
-
-    def _confirm(self, mps: float | None, trusted: bool) -> None:
-        """Whether what is seen says that the wearer goes forward."""
-        walk = self._walk
-        if walk is None or not walk.forward or not trusted:
-            self._confirmed = self._confirmed and trusted
-            self._change_s = 0.0
-            return
-        against = mps is not None and (mps >= MOVING_MPS if self._confirmed else mps <= -MOVING_MPS)
-        self._change_s = self._change_s + self._motion.step_s if against else 0.0
-        if self._change_s >= (TAKEN_BACK_S if self._confirmed else CONFIRMED_S):
-            self._confirmed, self._change_s = not self._confirmed, 0.0
-
-    def _recedes(self, track: Track, mps: float | None) -> bool:
-        """Whether what is in view is seen not to come nearer, neither quickly nor slowly."""
-        d = track.distance_m
-        if d is None or track.object_id != self._object_id:
-            self._object_id, self._farthest_m = track.object_id, d or 0.0
-        if d is None or mps is None:
-            return False
-        self._farthest_m = max(self._farthest_m, d)
-        nearer = d <= self._farthest_m - REARM_NEARER_M
-        self._confirmed = self._confirmed and not nearer
-        return self._eases and not nearer and mps < STILL_MPS
 
     def _count_stops(self, now_s: float, alert: Alert) -> None:
         stopped = alert.state >= State.STOP
@@ -353,8 +334,44 @@ class Coach:
             self._stops.append(now_s)
             if len(self._stops) == STOPS and now_s - self._stops[0] <= STOPS_S:
                 self._stops.clear()
-                self._pending[Cue.REST] = math.inf
+                self._pending[Cue.REST] = now_s + STOPS_S
         self._stopped = stopped
+
+
+class _Turn:
+    """Whether the wearer went forward, as they were told, and what that eases.
+
+    `since_s`: when they were told. `confirmed`: by their word, or by something that recedes, until
+    it, or anything, comes nearer; and anew for each thing that comes into view after the first.
+    """
+
+    def __init__(self) -> None:
+        self.begin(0.0)
+
+    def begin(self, now_s: float, confirmed: bool = False) -> None:
+        """They are told to turn; or say so, which is confirmed."""
+        self.since_s, self.confirmed = now_s, confirmed
+        self._change_s = self._farthest_m = 0.0
+        self._object_id = 0
+
+    def step(self, step_s: float, track: Track, mps: float | None, trusted: bool) -> bool:
+        """Whether what is in view is seen not to come nearer, neither quickly nor slowly."""
+        d = track.distance_m
+        self.confirmed = self.confirmed and trusted
+        if d is None or mps is None or not trusted:
+            self._change_s = 0.0
+            return False
+        if track.object_id != self._object_id:
+            self.confirmed = self.confirmed and self._object_id == 0
+            self._object_id, self._farthest_m = track.object_id, d
+        self._farthest_m = max(self._farthest_m, d)
+        if d <= self._farthest_m - REARM_NEARER_M:
+            self.confirmed = False
+        against = mps >= MOVING_MPS if self.confirmed else mps <= -MOVING_MPS
+        self._change_s = self._change_s + step_s if against else 0.0
+        if self._change_s >= (TAKEN_BACK_S if self.confirmed else CONFIRMED_S):
+            self.confirmed, self._change_s, self._farthest_m = not self.confirmed, 0.0, d
+        return self.confirmed and mps < STILL_MPS
 
 
 class _Motion:

@@ -104,11 +104,6 @@ class Pipeline:
         """The next instant at which a step would differ without any new reading."""
         return min(self._judge_s, self._player.due_s)
 
-    @property
-    def walking(self) -> bool:
-        """A walk goes on."""
-        return self._walk is not None and self._walk.ended is None
-
     def mute(self, now_s: float, for_s: float) -> None:
         """Silence the buzzer for `for_s`, or end that; see `Player.mute`."""
         self._player.mute(now_s, for_s)
@@ -116,11 +111,12 @@ class Pipeline:
     def press_twice(self, now_s: float) -> None:
         """The wearer begins or ends a walk, or changes direction; no mute goes on beyond that.
 
-        Refused, as a mute is, by warning on: what could not be answered is not done.
+        Refused while something warns, or nothing is known yet: what could not be answered is not
+        done.
         """
-        if not self._player.idle:
-            return
         self._player.unmute()
+        if not (self._player.idle and self._alert.proven):
+            return
         self._telling = None
         self._player.answer(now_s, self.coach.press(now_s))
 
