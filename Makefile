@@ -13,12 +13,14 @@ run: $(READY)
 
 # The core's branches are all covered by its own tests; under coverage every walk would take thrice.
 CORE := $(patsubst %,tests/test_%.py,alert button coach health journal loop mute pipeline signals track)
+# Many of the others wait for real time: one worker more than there are processors.
+WORKERS = $(shell $(BIN)/python -c 'import os; print(1 + (os.cpu_count() or 1))')
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto $(CORE)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(CORE)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=100
-	$(BIN)/pytest -n auto $(addprefix --ignore=,$(CORE))
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(CORE))
 
 check: $(READY)
 	$(BIN)/ruff format --check

@@ -331,6 +331,12 @@ def test_what_comes_nearer_slowly_is_eased_for_a_hands_breadth_and_not_beyond() 
     assert not day.spend(5.0, at(1.7, 0.0)).walk.eased, "it has to recede anew"
 
 
+def test_what_spoke_against_it_does_not_count_for_it() -> None:
+    day = forward_day().spend(2.0, at(2.0, -1.0)).spend(0.4, at(2.0, 0.3))
+    assert not day.spend(0.4, at(1.0, -0.5)).walk.eased
+    assert day.spend(0.2, at(1.0, -0.5)).walk.eased
+
+
 def test_another_thing_is_not_eased_for_what_the_first_did() -> None:
     day = forward_day().spend(2.0, at(2.0, -1.0))
     for scene in (at(1.0, 0.1, object_id=2), at(1.0, -0.1, object_id=2)):
@@ -446,7 +452,7 @@ moments = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(moments)
 def test_whatever_happens_what_closes_or_may_close_is_never_eased(
     seen: list[tuple[float, float | None, float, Alert, bool, int]],
@@ -457,6 +463,7 @@ def test_whatever_happens_what_closes_or_may_close_is_never_eased(
     for distance_m, mps, age_s, alert, pressed, number in seen:
         if pressed:
             day.coach.press(day.t_s)
+            since_m = {}  # they said so anew
         was = day.walk is not None and day.walk.eased and number in since_m
         day.spend(0.3, (Track(distance_m, mps, None, age_s, object_id=number), alert))
         if day.walk is not None and day.walk.eased:

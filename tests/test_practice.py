@@ -372,7 +372,7 @@ def differences(world: Scenario, seed: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("half", [0, 1])
 def test_the_coach_changes_no_track_no_alert_and_no_warning(half: int, seed: int) -> None:
     for name in WORLDS[half::2]:

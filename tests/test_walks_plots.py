@@ -60,11 +60,11 @@ MANY = {
     "one": (1, True),
     "three": (3, True),
     "a plan": (18, True),
-    "years": (300, True),
+    "years": (100, True),
     "some undated": (18, 5),
     "many, some undated": (300, 5),
     "undated": (18, False),
-    "many undated": (300, False),
+    "many undated": (100, False),
 }
 
 

@@ -361,12 +361,12 @@ class _Turn:
         if d is None or mps is None or not trusted:
             self._change_s = 0.0
             return False
+        another = track.object_id != self._object_id != 0
         if track.object_id != self._object_id:
-            self.confirmed = self.confirmed and self._object_id == 0
             self._object_id, self._farthest_m = track.object_id, d
         self._farthest_m = max(self._farthest_m, d)
-        if d <= self._farthest_m - REARM_NEARER_M:
-            self.confirmed = False
+        if self.confirmed and (another or d <= self._farthest_m - REARM_NEARER_M):
+            self.confirmed, self._change_s = False, 0.0
         against = mps >= MOVING_MPS if self.confirmed else mps <= -MOVING_MPS
         self._change_s = self._change_s + step_s if against else 0.0
         if self._change_s >= (TAKEN_BACK_S if self.confirmed else CONFIRMED_S):
