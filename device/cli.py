@@ -549,7 +549,7 @@ def _walk(options: argparse.Namespace) -> int:
         raise InputError("walk asks questions: run it on a terminal, or rearguard run --walk")
     settings, path = _settings(options)
     on = settings.gpio.factory != "mock" and status.running()
-    history = options.history or command.own_place()
+    history = options.history or command.made(command.own_place())
     if not on:
         daemon.check_history(history)
     if not safety.check(asked, show, on).good:

@@ -20,6 +20,7 @@ from device.core.health import SensorFault
 from device.core.pipeline import FIRST, Start, Step
 from device.core.reading import Fault, Nothing, Reading
 from device.errors import HardwareError
+from device.history import records
 from device.history.scribe import Scribe
 from device.keeper import JOURNALS, Keeper, begin
 from device.notify import Notifier
@@ -31,7 +32,6 @@ from device.service import Service
 from device.settings import Settings
 
 STATUS_S = 1.0
-HISTORY = "walks.db"
 BY_HAND = Service(None, None, Notifier())
 Say = Callable[[str], None]
 
@@ -124,7 +124,7 @@ class Watch:
         if path is not None:
             state = path.parent
         elif state is not None and settings.walks.enabled:
-            path = state / HISTORY
+            path = state / records.FILE
         if state is not None and settings.journal.enabled and self._writer is None:
             most_bytes = settings.journal.most_mb * 2**20
             self._keeper = Keeper(state / JOURNALS, settings, most_bytes, began)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from benchmarks.walks import Made, make
 from device.history import book
-from device.history.records import Beginning, Event, Totals, Walk
+from device.history.records import LEVELS, Beginning, Event, Totals, Walk
 from device.profiles import HEEL_LEAD_M
 from device.settings import CoachSettings
 from device.walks import command, effort, export, listing, one, words
@@ -378,7 +378,7 @@ def test_one_walk_is_exported_second_by_second(rearguard: Command, kept: Path) -
     with book.read_book(kept) as opened:
         seconds, events = opened.seconds(2), opened.events(2)
     assert [int(row["t_s"]) for row in rows] == list(range(600))
-    assert [row["level"] for row in rows] == [words.LEVELS[each.level] for each in seconds]
+    assert [row["level"] for row in rows] == [LEVELS[each.level] for each in seconds]
     as_json = json.loads(rearguard("walks", "export", "2", "--json", "--history", kept).out)
     assert (len(as_json["seconds"]), len(as_json["events"])) == (600, len(events))
 

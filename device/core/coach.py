@@ -197,12 +197,14 @@ class Coach:
             elif self._motion.moving_s >= BEGINS_S and not self._dismissed:
                 self._begin(Begun.MOTION, max(self._motion.since_s, now_s - BACKDATED_S))
         backward = self._walk is None or not self._walk.forward
-        if self._pace.too_fast(now_s, track, mps, trusted) and backward:  # or it is somebody else
+        step_s = self._motion.step_s
+        too_fast = self._pace.too_fast(now_s, step_s, track, mps, trusted)
+        if too_fast and backward:  # or it is somebody else
             self._pending[Cue.SLOWER] = now_s + FAST_FRESH_S
         if self._walk is not None and self._walk.ended is None:
             self._count_stops(now_s, alert)
             forward = self._walk.forward
-            recedes = forward and self._turn.step(self._motion.step_s, track, mps, trusted)
+            recedes = forward and self._turn.step(step_s, track, mps, trusted)
             self._go_on(now_s, self._walk, recedes)
         self._over = self._walk is not None and self._walk.ended is not None
         return self._walk
@@ -446,13 +448,13 @@ class _Pace:
         self._object_id = 0
         self._first_m = math.inf
         self._fast_s = 0.0
-        self._last_s = 0.0
         self._doubted_s = 0.0
         self._again_s = -math.inf
 
-    def too_fast(self, now_s: float, track: Track, mps: float | None, trusted: bool) -> bool:
-        """Whether to say so now."""
-        step_s, self._last_s = min(now_s - self._last_s, LONGEST_STEP_S), now_s
+    def too_fast(
+        self, now_s: float, step_s: float, track: Track, mps: float | None, trusted: bool
+    ) -> bool:
+        """Whether to say so now, `step_s` after the instant before."""
         if not trusted:
             self._doubted_s = now_s
         d = track.distance_m

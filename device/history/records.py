@@ -9,6 +9,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+from device import profiles
+
+FILE = "walks.db"
+"""The book's usual name."""
+LEVELS = ("clear", *profiles.LEVELS)
+"""The words for a second's level."""
+
 
 class Beginning(Struct, frozen=True):
     """A walk begins.

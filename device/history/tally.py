@@ -21,7 +21,16 @@ from device.core.health import SensorFault
 from device.core.pipeline import Step
 from device.core.signals import Cue
 from device.core.track import Track
-from device.history.records import Beginning, Entry, Event, Kind, Reaction, Second, Totals
+from device.history.records import (
+    LEVELS,
+    Beginning,
+    Entry,
+    Event,
+    Kind,
+    Reaction,
+    Second,
+    Totals,
+)
 from device.profiles import Threshold, thresholds
 from device.settings import Settings
 
@@ -33,7 +42,6 @@ is seen some 0.3 s late, the speed being that of a line through 0.55 s; nothing 
 who was slowing before that was not answering."""
 ROUND = 3
 """Millimetres and milliseconds; a float's other digits are not known, and cost room."""
-NAMES = ("clear", "caution", "warning", "danger", "stop")
 CUES = frozenset(ORDER)
 STOPPED = "stopped"
 FAULT = 0
@@ -77,7 +85,7 @@ def cause(step: Step, limits: Sequence[Threshold]) -> str:
     d, ttc_s = track.distance_m, track.ttc_s
     receding = track.closing_mps is not None and track.closing_mps < -STILL_MPS
     for met in (4, 3, 2, 1):
-        limit, name = limits[met - 1], NAMES[met].upper()
+        limit, name = limits[met - 1], LEVELS[met].upper()
         told = met - 1 if receding and met < 4 else met
         if d is None or told > level:
             continue
@@ -240,7 +248,7 @@ class _Walk:
         t_s, fault, cue = step.t_s - self._began_s, step.alert.fault, step.cue
         if level > self._level:
             self._part.rises.append((t_s, level))
-            self._add(step, "alert", NAMES[level], cause(step, self._limits))
+            self._add(step, "alert", LEVELS[level], cause(step, self._limits))
             mps, met = step.track.closing_mps, step.track.object_id
             if level >= State.WARNING and met != self._met and mps is not None:
                 self._met = met
@@ -329,7 +337,7 @@ class _Part:
         self.level = 0
         self.fault: str | None = None
         self.rises: list[tuple[float, int]] = []
-        self.counts = [0] * len(NAMES)
+        self.counts = [0] * len(LEVELS)
 
     def hold(self, step: Step, known_s: float, passed_s: float, forward: bool) -> None:
         """What was at `step` lasted for `known_s` of the `passed_s` that went by."""

@@ -17,22 +17,26 @@ from device import when as clocks
 from device.errors import InputError
 from device.history import book
 from device.history.book import Book
-from device.history.records import Event, Second, Walk
+from device.history.records import FILE, Event, Second, Walk
 from device.settings import CoachSettings, Mode
 from device.walks import words
 
 Answer = tuple[object, Iterable[str]]
 """For a program, and for a person."""
-PATH = Path("/var/lib/rearguard/walks.db")
+PATH = Path("/var/lib/rearguard") / FILE
 T = TypeVar("T")
 Chosen = tuple[Walk, words.When, str]
 """A walk, when it was, how it ended."""
 
 
 def own_place() -> Path:
-    """Where `rearguard walk` keeps walks by hand: in the user's own state. Makes its folder."""
+    """Where `rearguard walk` keeps walks by hand: in the user's own state."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(state) / "rearguard" / "walks.db"
+    return Path(state) / "rearguard" / FILE
+
+
+def made(path: Path) -> Path:
+    """`path`, with its folder. Raises InputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from device.history.records import Event, Second, Walk
-from device.walks import one, words
+from device.history.records import LEVELS, Event, Second, Walk
+from device.walks import one
 from device.walks.words import When
 
 
@@ -142,7 +142,7 @@ def second_row(second: Second) -> SecondRow:
         t_s=second.t_s,
         distance_m=_rounded(second.distance_m),
         closing_mps=_rounded(second.closing_mps),
-        level=words.LEVELS[second.level],
+        level=LEVELS[second.level],
         fault=second.fault,
         buzzer_share=round(second.buzzer, 3),
         motor_share=round(second.motor, 3),

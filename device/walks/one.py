@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from device import profiles
-from device.history.records import Event, Totals, Walk
+from device.history.records import LEVELS, Event, Totals, Walk
 from device.walks import effort, words
 from device.walks.effort import Pace
 from device.walks.words import When
@@ -164,7 +164,7 @@ def median(values: Sequence[float]) -> float | None:
 
 def _alerts(totals: Totals) -> dict[str, int]:
     counts = (totals.cautions, totals.warnings, totals.dangers, totals.stops)
-    return dict(zip(words.LEVELS[1:], counts, strict=True))
+    return dict(zip(LEVELS[1:], counts, strict=True))
 
 
 def _counted(whats: Iterator[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from device.core.coach import WALKS_A_WEEK
 from device.errors import InputError
-from device.history.records import Event, Second, Walk
+from device.history.records import LEVELS, Event, Second, Walk
 from device.walks import words
 from device.walks.one import median, slowed_s
 from device.walks.words import When
@@ -193,7 +193,7 @@ def _distance(
     top_m = min(8, max(3, math.ceil(max(seen_m, default=0.0))))
     axes.set_ylim(0.0, top_m)
     axes.set_ylabel("distance, m")
-    limits = zip(words.LEVELS[1:], LEVEL_COLOURS[1:], walk.beginning.limits_m, strict=False)
+    limits = zip(LEVELS[1:], LEVEL_COLOURS[1:], walk.beginning.limits_m, strict=False)
     if walk.beginning.limits_m:  # it may also have been the time to the touch
         axes.plot([], [], color=LEVEL_COLOURS[1], lw=1, label="level by distance")
     for word, colour, limit_m in limits:
@@ -262,7 +262,7 @@ def _levels(axes: "Axes", seconds: Sequence[Second], scale: _Scale) -> None:
         if spans:
             axes.broken_barh(spans, (0.0, max(0.12, level)), color=colour, lw=0.3)
     axes.set_ylim(0.0, 4.1)
-    axes.set_yticks(range(5), [word.upper() for word in words.LEVELS], fontsize=7)
+    axes.set_yticks(range(5), [word.upper() for word in LEVELS], fontsize=7)
     axes.grid(axis="y", color=GRID, lw=0.7)
     axes.set_axisbelow(True)
 
@@ -432,7 +432,7 @@ def _alerts(axes: "Axes", bars: Sequence[_Bar], width: float) -> None:
         start=1,
     ):
         rates = [bar.per_ten_minutes(of) for bar in bars]
-        colour, word = LEVEL_COLOURS[level], words.LEVELS[level].upper()
+        colour, word = LEVEL_COLOURS[level], LEVELS[level].upper()
         axes.bar(xs, rates, width, below, color=colour, label=word)
         below = [a + b for a, b in zip(below, rates, strict=True)]
     axes.set_ylabel("alerts per 10 min")

@@ -16,7 +16,6 @@ from device.history.records import Walk
 LEAST_S = 60.0
 """Who moves about in a room begins a walk that is none: shorter, begun by itself."""
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-LEVELS = ("clear", "caution", "warning", "danger", "stop")
 CUES = {
     "mark": "half of it is done",
     "done": "the target is reached",
