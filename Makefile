@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-lines test-service deb check evaluate fuzz format lock bench clean
+.PHONY: run test test-lines test-service deb check drawings mount check-mount evaluate fuzz format lock bench clean
 
 run: $(READY)
 	$(BIN)/rearguard simulate wall
@@ -29,6 +29,18 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs
 	$(BIN)/python debian/metadata.py --check
+	$(BIN)/python -m hardware --check
+
+# The guide's drawings, from the settings' defaults; `make check` fails when they are stale.
+drawings: $(READY)
+	$(BIN)/python -m hardware
+
+# The printable pieces as STL files in dist/mount, checked, and their picture; needs OpenSCAD.
+mount: $(READY)
+	$(BIN)/python -m hardware.mount
+
+check-mount: $(READY)
+	$(BIN)/python -m hardware.mount --check
 
 # The scenario suite against its gates, for every profile: minutes, not seconds.
 SEEDS ?= 100

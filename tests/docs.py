@@ -19,7 +19,7 @@ VERBS = (
     "status", "selftest", "calibrate", "doctor", "setup", "walk", "walks",
 )  # fmt: skip
 PATH = re.compile(
-    r"`((?:device|tests|config|docs|benchmarks|lines|fuzz|systemd|service|debian|packages)/[\w./-]+)`"
+    r"`((?:device|tests|config|docs|benchmarks|hardware|lines|fuzz|systemd|service|debian|packages)/[\w./-]+)`"
 )
 TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([\w-]+))?\)|\]\(#([\w-]+)\)")

@@ -1,0 +1,391 @@
+"""Drawings of what `wiring` lists: schematics of the sensors and the outputs, and the header.
+
+Each drawing has the part on the left, the Pi's header pins on the right and level wires between
+them. Rows are ordered so that nothing crosses: supply, GND, then the signal that needs GND, for
+its divider or pull-down hangs between the two. Colours help the eye; what counts is written.
+Symbols are schemdraw's: rectangles for resistors (IEC 60617).
+"""
+
+import itertools
+import re
+from typing import Any, Literal
+
+import schemdraw
+import schemdraw.elements as elm
+from gpiozero.pins.mock import MockFactory
+from schemdraw.segments import SegmentText
+
+from device.check import HEADER_PINS
+from device.settings import Settings
+from hardware import parts, wiring
+from hardware.wiring import Plan, Wire
+
+COLOURS = {"5 V": "#c00000", "3.3 V": "#c06000", "GND": "#202020"}
+SIGNAL = "#0050a0"
+FAINT = "#707070"
+PAPER = "#ffffff"
+PI_FILL, PART_FILL = "#e6f0e6", "#eceff4"
+SIZE, SMALL = 12.0, 10.5
+ROW = 1.6
+MARGIN = 24
+PART_W, PI_X, PI_W = 3.4, 12.6, 3.6
+JOINT_X, SERIES_X = 9.8, 6.2
+BOARD = "902120"
+"""Revision code of a Zero 2 W; the header is the same on all of them."""
+
+Point = tuple[float, float]
+Side = Literal["left", "center", "right"]
+
+
+class Sheet:
+    """A drawing in the making; places in units of schemdraw's, x to the right and y up."""
+
+    def __init__(self) -> None:
+        """An empty one."""
+        schemdraw.use("svg")
+        schemdraw.svgconfig.text = "text"
+        self._drawing = schemdraw.Drawing(show=False, fontsize=SIZE, font="sans-serif", lw=1.6)
+
+    def svg(self, title: str) -> str:
+        """What has been drawn, as text; `title` is what a reader says of it."""
+        drawn = self._drawing.get_imagedata("svg").decode().replace("stroke-dasharray:-;", "")
+        drawn = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", drawn)
+        x, y, width, height = _box(drawn)
+        frame = f'viewBox="{x:g} {y:g} {width:g} {height:g}"'
+        size = f'width="{width:g}" height="{height:g}"'
+        _, _, inside = drawn.partition(">")
+        # One element a line, so that a change can be read; paper, for those who read in the dark.
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" {size} {frame}>\n'
+            f"<title>{title}</title>\n"
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{PAPER}"/>\n'
+            f"{re.sub(r'(?<=>)(?=<[^/t])', chr(10), inside)}\n"
+        )
+
+    def put(self, element: elm.Element) -> Any:
+        """Any element; returns it as placed, with the places of its contacts."""
+        return self._drawing.add(element)
+
+    def line(self, *points: Point, colour: str = SIGNAL, dashed: bool = False) -> None:
+        """From point to point."""
+        for start, stop in itertools.pairwise(points):
+            style = "--" if dashed else "-"
+            self.put(elm.Line().at(start).to(stop).color(colour).linestyle(style))
+
+    def joint(self, at: Point, colour: str = SIGNAL) -> None:
+        """Wires that touch."""
+        self.put(elm.Dot(radius=0.1).at(at).color(colour))
+
+    def text(
+        self,
+        at: Point,
+        words: str,
+        *,
+        align: Side = "left",
+        size: float = SIZE,
+        colour: str = "black",
+    ) -> None:
+        """Words beside a point: `align` says which side of them is there."""
+        element = elm.Element().at((0, 0)).theta(0).color(colour)
+        x, y = at
+        said = SegmentText(
+            (x, y - 0.08), words, align=(align, "center"), fontsize=size, color=colour, zorder=9
+        )
+        element.segments.append(said)
+        self.put(element)
+
+    def box(self, corner: Point, other: Point, fill: str) -> None:
+        """A filled rectangle."""
+        self.put(elm.Rect(corner1=corner, corner2=other, fill=fill).at((0, 0)).theta(0))
+
+    def resistor(self, start: Point, stop: Point, name: str, colour: str = SIGNAL) -> None:
+        """A resistor with its name: above when it lies, to the right when it stands."""
+        self.put(elm.ResistorIEC().at(start).to(stop).color(colour))
+        (x, y), (u, v) = start, stop
+        lies = y == v
+        middle = ((x + u) / 2, y + 0.55) if lies else (x + 0.4, (y + v) / 2)
+        self.text(middle, name, align="center" if lies else "left")
+
+
+def _box(svg: str) -> tuple[float, float, float, float]:
+    """The drawing's left, top, width and height, with a margin."""
+    found = re.search(r'viewBox="([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)"', svg)
+    assert found is not None
+    x, y, width, height = map(float, found.groups())
+    around = 2 * MARGIN
+    return round(x - MARGIN), round(y - MARGIN), round(width + around), round(height + around)
+
+
+def _colour(net: str | None) -> str:
+    return COLOURS.get(net or "", SIGNAL)
+
+
+def sensor(plan: Plan, settings: Settings) -> str:
+    """How a sensor is wired."""
+    sheet = Sheet()
+    rows = {wire.contact: -ROW * row for row, wire in enumerate(plan.wires)}
+    ground_y = next(rows[wire.contact] for wire in plan.wires if wire.net == "GND")
+    top, bottom = 0.8, -ROW * (len(rows) - 1) - 0.8
+    if any(wire.via == "inverter" for wire in plan.wires):
+        bottom -= ROW
+    sheet.box((0, bottom), (PART_W, top), PART_FILL)
+    sheet.box((PI_X, bottom), (PI_X + PI_W, top), PI_FILL)
+    sheet.text((0, top + 0.4), plan.part)
+    sheet.text((PI_X, top + 0.4), "Raspberry Pi, header")
+    for wire in plan.wires:
+        y = rows[wire.contact]
+        sheet.text((PART_W - 0.2, y), wire.contact, align="right")
+        if wire.net is None:
+            _open(sheet, y)
+        elif wire.tied:
+            sheet.line((PART_W, y), (PART_W + 0.8, y), (PART_W + 0.8, ground_y), colour="#202020")
+            sheet.joint((PART_W + 0.8, ground_y), COLOURS["GND"])
+        else:
+            _wire(sheet, wire, y, ground_y)
+            inverted = wire.via == "inverter"
+            name, pin = wiring.end(wire.net, plan, settings)
+            _pi_end(sheet, y - ROW * inverted, name, pin)
+            if inverted:
+                _pi_end(sheet, y - 2 * ROW, "3.3 V", wiring.SUPPLY_PINS["3.3 V"])
+    _capacitor(sheet, 0.0, ground_y, plan.supply)
+    if plan.note:
+        sheet.text((0, bottom - 0.5), plan.note, size=SMALL, colour=FAINT)
+    return sheet.svg(f"How to wire {plan.part}, {plan.supply}")
+
+
+def _pi_end(sheet: Sheet, y: float, name: str, pin: int) -> None:
+    sheet.text((PI_X + 0.2, y), f"pin {pin}")
+    sheet.text((PI_X + PI_W - 0.2, y), name, align="right", colour=_colour(name))
+
+
+def _open(sheet: Sheet, y: float) -> None:
+    """A contact that nothing goes to."""
+    x = PART_W + 0.7
+    sheet.line((PART_W, y), (x, y), colour=FAINT)
+    for up in (0.18, -0.18):
+        sheet.line((x - 0.18, y - up), (x + 0.18, y + up), colour=FAINT)
+    sheet.text((x + 0.4, y), "left open", size=SMALL, colour=FAINT)
+
+
+def _capacitor(sheet: Sheet, supply_y: float, ground_y: float, supply: str) -> None:
+    """Close to the sensor; the straight plate with the + is at the supply."""
+    x = PART_W + 1.6
+    part = elm.Capacitor2(polar=True).at((x, supply_y)).to((x, ground_y))
+    sheet.put(part.color(COLOURS["GND"]))
+    sheet.joint((x, supply_y), COLOURS[supply])
+    sheet.joint((x, ground_y), COLOURS["GND"])
+    sheet.text((x + 0.5, (supply_y + ground_y) / 2), f"{parts.CAPACITOR_UF} µF, at the sensor")
+
+
+def _wire(sheet: Sheet, wire: Wire, y: float, ground_y: float) -> None:
+    """One row, from the part to the Pi."""
+    colour = _colour(wire.net)
+    series, ground = parts.DIVIDER
+    joint = (JOINT_X, y)
+    match wire.via:
+        case "":
+            sheet.line((PART_W, y), (PI_X, y), colour=colour, dashed=not wire.needed)
+        case "pull-down":
+            sheet.line((PART_W, y), (PI_X, y), colour=colour)
+            sheet.resistor(joint, (JOINT_X, ground_y), parts.ohms(parts.PULL_DOWN_OHM))
+        case "divider":
+            sheet.line((PART_W, y), (SERIES_X, y))
+            sheet.resistor((SERIES_X, y), (SERIES_X + 2.2, y), parts.ohms(series))
+            sheet.line((SERIES_X + 2.2, y), (PI_X, y))
+            sheet.resistor(joint, (JOINT_X, ground_y), parts.ohms(ground))
+        case "inverter":
+            _inverter(sheet, y, ground_y)
+    if wire.via in ("pull-down", "divider"):
+        sheet.joint(joint)
+        sheet.joint((JOINT_X, ground_y), COLOURS["GND"])
+
+
+def _inverter(sheet: Sheet, y: float, ground_y: float) -> None:
+    """An NPN that pulls the Pi's line, one row below, down while the sensor's is high."""
+    name = parts.ohms(parts.INVERTER_OHM)
+    npn = sheet.put(elm.BjtNpn(circle=True).theta(0).flip().anchor("base").at((8.6, y)))
+    collector, emitter = npn.absanchors["collector"], npn.absanchors["emitter"]
+    sheet.line((PART_W, y), (SERIES_X - 0.6, y))
+    sheet.resistor((SERIES_X - 0.6, y), (SERIES_X + 1.6, y), name)
+    sheet.line((SERIES_X + 1.6, y), (8.6, y))
+    sheet.line(emitter, (emitter[0], ground_y), colour=COLOURS["GND"])
+    sheet.joint((emitter[0], ground_y), COLOURS["GND"])
+    sheet.text((emitter[0] + 0.55, y), "NPN")
+    _legs(sheet, collector, (8.6, y), emitter)
+    low_y, supply_y = y - ROW, y - 2 * ROW
+    sheet.line(collector, (collector[0], low_y), (PI_X, low_y))
+    joint_x = JOINT_X + 1.2
+    sheet.joint((joint_x, low_y))
+    sheet.resistor((joint_x, low_y), (joint_x, supply_y), name)
+    sheet.line((joint_x, supply_y), (PI_X, supply_y), colour=COLOURS["3.3 V"])
+
+
+def _legs(sheet: Sheet, collector: Point, base: Point, emitter: Point) -> None:
+    """The transistor's legs by their letters."""
+    for leg, (x, y) in zip("CE", (collector, emitter), strict=True):
+        away = 0.2 if y > base[1] else -0.2
+        sheet.text((x + 0.2, y + away), leg, size=SMALL, colour=FAINT)
+    aside = 0.3 if base[0] > collector[0] else -0.3
+    sheet.text((base[0] + aside, base[1] + 0.35), "B", align="center", size=SMALL, colour=FAINT)
+
+
+def _driver(sheet: Sheet, name: str, pin: int, ground_pin: int, ohm: int) -> Point:
+    """Transistor, base resistor and pull-down of an output; returns where its load ends.
+
+    The load is between that place and the 5 V row, y = 0.
+    """
+    base_y, ground_y = -2.6 * ROW, -4.2 * ROW
+    x = 3.0
+    npn = sheet.put(elm.BjtNpn(circle=True).theta(0).reverse().anchor("base").at((x + 0.9, base_y)))
+    collector, emitter = npn.absanchors["collector"], npn.absanchors["emitter"]
+    sheet.line(emitter, (emitter[0], ground_y), (PI_X, ground_y), colour=COLOURS["GND"])
+    sheet.text((x - 0.9, base_y), "NPN", align="right")
+    _legs(sheet, collector, (x + 0.9, base_y), emitter)
+    joint_x = 5.8
+    sheet.line((x + 0.9, base_y), (8.2, base_y))
+    sheet.resistor((8.2, base_y), (10.4, base_y), parts.ohms(ohm))
+    sheet.line((10.4, base_y), (PI_X, base_y))
+    sheet.joint((joint_x, base_y))
+    sheet.resistor((joint_x, base_y), (joint_x, ground_y), parts.ohms(parts.PULL_DOWN_OHM))
+    sheet.joint((joint_x, ground_y), COLOURS["GND"])
+    sheet.box((PI_X, ground_y - 0.8), (PI_X + PI_W, 0.8), PI_FILL)
+    sheet.text((PI_X, 1.2), "Raspberry Pi, header")
+    _pi_end(sheet, 0, "5 V", wiring.OUTPUTS_5V_PIN)
+    _pi_end(sheet, base_y, name, pin)
+    _pi_end(sheet, ground_y, "GND", ground_pin)
+    return collector
+
+
+def _diode(sheet: Sheet, anode: Point, cathode: Point, colour: str) -> None:
+    sheet.put(elm.Diode(fill=True).at(anode).to(cathode).color(colour))
+
+
+def buzzer(settings: Settings, kind: str = "active") -> str:
+    """The buzzer: "active", or passive with a "coil" or a "piezo" disc."""
+    sheet = Sheet()
+    gpio = settings.buzzer.pin
+    end = _driver(sheet, f"GPIO{gpio}", HEADER_PINS[gpio], wiring.BUZZER_GND, parts.BASE_OHM)
+    x, low_y = end[0], -1.7 * ROW
+    colour, black = COLOURS["5 V"], COLOURS["GND"]
+    if kind == "coil":
+        sheet.line((PI_X, 0), (10.4, 0), colour=colour)
+        sheet.resistor((10.4, 0), (8.2, 0), parts.ohms(parts.COIL_OHM), colour)
+        sheet.line((8.2, 0), (x, 0), colour=colour)
+    else:
+        sheet.line((PI_X, 0), (x, 0), colour=colour)
+    sheet.line((x, 0), (x, -0.5), colour=colour)
+    sheet.box((x - 0.7, -0.5), (x + 0.7, -2.0), PART_FILL)
+    sheet.line((x, -2.0), (x, low_y), end, colour=black)
+    if kind == "active":
+        sheet.text((x, -0.8), "+", align="center")
+    name = {"active": "active buzzer, 5 V", "coil": "passive, coil", "piezo": "passive, piezo"}
+    sheet.text((x - 0.9, -1.25), name[kind], align="right")
+    side_x = 5.8
+    if kind != "active":
+        sheet.joint((side_x, 0), colour)
+        sheet.joint((x, low_y), black)
+        sheet.line((x, low_y), (side_x, low_y), colour=black)
+        if kind == "coil":
+            _diode(sheet, (side_x, low_y), (side_x, 0), black)
+            sheet.text((side_x + 0.5, low_y / 2), "1N4148, stripe up")
+        else:
+            sheet.resistor((side_x, low_y), (side_x, 0), parts.ohms(parts.PIEZO_OHM), black)
+    return sheet.svg(f"How to wire the buzzer: {name[kind]}")
+
+
+def motor(settings: Settings) -> str:
+    """The vibration motor."""
+    sheet = Sheet()
+    gpio = settings.motor.pin
+    end = _driver(sheet, f"GPIO{gpio}", HEADER_PINS[gpio], wiring.MOTOR_GND, parts.BASE_OHM)
+    x, low_y, side_x = end[0], -1.7 * ROW, 5.8
+    red, black = COLOURS["5 V"], COLOURS["GND"]
+    sheet.line((PI_X, 0), (11.6, 0), colour=red)
+    for number in range(parts.DROPS):
+        _diode(sheet, (11.6 - 2 * number, 0), (9.6 - 2 * number, 0), red)
+    sheet.text((9.6, 0.75), f"{parts.DROPS} x 1N4001", align="center")
+    sheet.line((11.6 - 2 * parts.DROPS, 0), (x, 0), colour=red)
+    sheet.put(elm.Motor().at((x, 0)).to((x, low_y)).color(black))
+    sheet.text((x - 0.9, low_y / 2), "motor, 3 V", align="right")
+    sheet.line((x, low_y), end, colour=black)
+    sheet.joint((side_x, 0), red)
+    sheet.joint((x, low_y), black)
+    sheet.line((x, low_y), (side_x, low_y), colour=black)
+    _diode(sheet, (side_x, low_y), (side_x, 0), black)
+    sheet.text((side_x + 0.5, low_y / 2), "1N4148 or 1N4001, stripe up")
+    return sheet.svg("How to wire the vibration motor")
+
+
+def extras(settings: Settings) -> str:
+    """Button and LED."""
+    sheet = Sheet()
+    rows = (0.0, -ROW, -2.4 * ROW, -3.4 * ROW)
+    sheet.box((PI_X, rows[-1] - 0.8), (PI_X + PI_W, 0.8), PI_FILL)
+    sheet.text((PI_X, 1.2), "Raspberry Pi, header")
+    left, black = 4.6, COLOURS["GND"]
+    ends = (
+        (settings.button.pin, wiring.BUTTON_GND),
+        (settings.led.pin, wiring.LED_GND),
+    )
+    for (gpio, ground_pin), y, ground_y in zip(ends, rows[::2], rows[1::2], strict=True):
+        _pi_end(sheet, y, f"GPIO{gpio}", HEADER_PINS[gpio])
+        _pi_end(sheet, ground_y, "GND", ground_pin)
+        sheet.line((left, ground_y), (PI_X, ground_y), colour=black)
+    sheet.line((left, rows[0]), (PI_X, rows[0]))
+    sheet.put(elm.Button().at((left, rows[0])).to((left, rows[1])).color(black))
+    sheet.text((left - 0.8, (rows[0] + rows[1]) / 2), "push-button", align="right")
+    sheet.line((left, rows[2]), (8.2, rows[2]))
+    sheet.resistor((8.2, rows[2]), (10.4, rows[2]), parts.ohms(parts.LED_OHM))
+    sheet.line((10.4, rows[2]), (PI_X, rows[2]))
+    sheet.put(elm.LED(fill=True).at((left, rows[2])).to((left, rows[3])).color(black))
+    sheet.text((left - 0.8, (rows[2] + rows[3]) / 2), "LED, short leg to GND", align="right")
+    return sheet.svg("How to wire the button and the LED")
+
+
+def header(settings: Settings) -> str:
+    """The 40 pins as they lie, ours marked; GND and supplies in their colours."""
+    sheet = Sheet()
+    factory = MockFactory(revision=BOARD)
+    try:
+        pins = factory.board_info.headers["J8"].pins
+        names = {number: pin.name for number, pin in pins.items()}
+    finally:
+        factory.reset()
+        factory.close()
+    roles = wiring.roles(settings)
+    row_h = 0.78
+    sheet.box((-0.75, row_h / 2 + 0.2), (1.65, -19.5 * row_h - 0.2), PART_FILL)
+    for number, name in names.items():
+        x, y = 0.9 * ((number - 1) % 2), -row_h * ((number - 1) // 2)
+        right = number % 2 == 0
+        supply = {"5V": "5 V", "3V3": "3.3 V"}.get(name, name)
+        ours = roles.get(number)
+        colour = COLOURS.get(supply, SIGNAL) if ours else "#b8b8b8"
+        if number == 1:
+            sheet.box((x - 0.33, y - 0.33), (x + 0.33, y + 0.33), colour)
+        else:
+            sheet.put(elm.Dot(radius=0.33).at((x, y)).color(colour))
+        sheet.text((x, y), str(number), align="center", size=9, colour=PAPER if ours else "black")
+        side, at = (1, 1.9) if right else (-1, -1.0)
+        align = "left" if right else "right"
+        sheet.text((at, y), supply, align=align, size=SMALL, colour=colour if ours else FAINT)
+        if ours:
+            sheet.text((at + side * 1.9, y), ours, align=align, size=SMALL)
+    sheet.text((0.45, 1.35), "the end of the SD card", align="center", size=SMALL, colour=FAINT)
+    low_y = -19.5 * row_h - 0.65
+    sheet.text((-1.0, low_y), "towards the board's middle", align="right", size=SMALL, colour=FAINT)
+    sheet.text((1.9, low_y), "the board's edge", size=SMALL, colour=FAINT)
+    return sheet.svg("The Pi's header from above, with the pins that are used")
+
+
+def drawings(settings: Settings) -> dict[str, str]:
+    """Every drawing, as SVG, by the name of its file."""
+    drawn = {f"{plan.slug}.svg": sensor(plan, settings) for plan in wiring.PLANS}
+    return drawn | {
+        "buzzer.svg": buzzer(settings),
+        "buzzer-coil.svg": buzzer(settings, "coil"),
+        "buzzer-piezo.svg": buzzer(settings, "piezo"),
+        "motor.svg": motor(settings),
+        "button-led.svg": extras(settings),
+        "header.svg": header(settings),
+    }
