@@ -21,7 +21,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/source"
 tar -c --exclude=__pycache__ \
-  device config systemd debian docs pyproject.toml README.md hardware.md CHANGELOG.md LICENSE \
+  device config systemd debian docs hardware pyproject.toml README.md hardware.md CHANGELOG.md LICENSE \
   | tar -x -C "$work/source" --no-same-owner
 # -d: nothing is compiled, so the compiler that Debian takes for granted is not needed. And a log
 # that nobody reads when all is well.

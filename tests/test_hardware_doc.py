@@ -13,6 +13,7 @@ from device.core.alert import DeviceFault
 from device.core.health import SensorFault
 from device.core.signals import Lamp
 from device.settings import SensorSettings, Settings
+from hardware import wiring
 
 ROOT = Path(__file__).parents[1]
 GUIDE = "hardware.md"
@@ -62,10 +63,6 @@ def chapter(heading: str) -> str:
     return re.split(rf"^#{{2,{len(marks)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def gpios(text: str) -> set[int]:
-    return {int(number) for number in re.findall(r"GPIO(\d+)", text)}
-
-
 def table_gpios(first: str) -> dict[str, int]:
     """GPIO numbers by signal, of the table whose first column is this."""
     return {row[first]: int(row["GPIO (BCM)"]) for row in table(first, "GPIO (BCM)")}
@@ -81,7 +78,7 @@ def metres(cell: str) -> float:
     return float(number) / {"m": 1, "cm": 100}[unit]
 
 
-PARTS = table("Part", "Waterproof")
+PARTS = table("Part", "Euros")
 """The sensors to choose from."""
 
 
@@ -135,21 +132,6 @@ def test_the_supply_pins_are_all_the_header_has(header: dict[int, str]) -> None:
     }
 
 
-def test_the_drawings_name_pins_that_the_header_has(header: dict[int, str]) -> None:
-    drawn = re.findall(r"\b(GPIO\d+|5 V|3\.3 V|GND) +\(pin (\d+)\)", TEXT)
-    named = table_gpios("Signal") | table_gpios("Serial line")
-    assert {name for name, _ in drawn} == {*SUPPLIES, *(f"GPIO{gpio}" for gpio in named.values())}
-    for name, number in drawn:
-        assert header[int(number)] == SUPPLIES.get(name, name), f"{name} (pin {number})"
-
-
-def test_the_drawings_use_only_the_pins_of_the_tables() -> None:
-    wiring, serial = chapter("## Wiring"), chapter("## Serial sensors")
-    assert gpios("".join(blocks("", wiring))) == set(table_gpios("Signal").values())
-    assert gpios("".join(blocks("", serial))) == set(table_gpios("Serial line").values())
-    assert len(blocks("")) == len(blocks("", wiring)) + len(blocks("", serial))
-
-
 def test_the_serial_lines_are_those_kept_free_and_where_the_header_has_them(
     header: dict[int, str],
 ) -> None:
@@ -162,21 +144,11 @@ def test_the_serial_lines_are_those_kept_free_and_where_the_header_has_them(
         assert header[pin] == f"GPIO{gpio}"
 
 
-@pytest.mark.parametrize("block", blocks("", chapter("## Serial sensors")))
-def test_a_sensors_tx_meets_the_pis_rx(block: str) -> None:
-    """But for the US-100, whose pins are named for the other side."""
-    lines = table_gpios("Serial line")
-    crossed = "US-100" not in block
-    for said, gpio in re.findall(r"\b(TX|RX)\b[^\n]*GPIO(\d+)", block):
-        other = {"TX": "RX", "RX": "TX"}[said] if crossed else said
-        assert int(gpio) == lines[f"Pi's {other}"], block
-
-
-def test_the_a02yyuw_is_drawn_without_the_pis_tx_and_set_to_real_time() -> None:
-    text = chapter("### A02YYUW and A01NYUB")
-    (drawing,), (block,) = blocks("", text), blocks("toml", text)
-    assert gpios(drawing) == {table_gpios("Serial line")["Pi's RX"]}
+def test_the_a02yyuw_is_set_to_real_time_as_it_is_wired() -> None:
+    (block,) = blocks("toml", chapter("### A02YYUW and A01NYUB"))
     assert config.parse(tomllib.loads(block), GUIDE).sensor.realtime
+    (plan,) = (plan for plan in wiring.PLANS if plan.slug == "a02yyuw")
+    assert [wire.contact for wire in plan.wires if wire.tied] == ["RX"]
 
 
 def test_each_sensor_that_is_known_can_be_chosen() -> None:
