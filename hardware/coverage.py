@@ -171,12 +171,12 @@ def rows(name: str) -> list[str]:
         for across_m in ASIDE_ROWS_M[called]
     ]
     edges = [edge_from_m(high_m, mount) for high_m in LOW_M.values()]
-    beside = ["under the beam" if m is None else f"from {m:.1f} m on" for m in edges]
+    beside = ["under the beam" if m is None else f"beyond {m:.1f} m only" for m in edges]
     ground_m = ground_from_m(mount)
-    return [*above, *beside, "not met" if ground_m is None else f"from {ground_m:.1f} m on"]
+    return [*above, *beside, "not met" if ground_m is None else f"beyond {ground_m:.1f} m"]
 
 
-FAR_M, ASIDE_M, HIGH_M = 5.0, 2.0, 2.4
+FAR_M, ASIDE_M, HIGH_M = 5.0, 2.6, 2.4
 FOUND, FOUND_EDGE, LANE, EARTH = "#a9c8ea", "#2f6db5", "#5c6670", "#c4b5a3"
 BEHIND_WORDS = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.0}
 WORDS: dict[str, Any] = {"ha": "right", "bbox": BEHIND_WORDS, "zorder": 9}
@@ -226,7 +226,7 @@ def _above(axis: Axes, thing: Obstacle, mount: Mount) -> None:
         axis.axhline(side, color=LANE, lw=0.8, ls="--", zorder=3)
     middle = span(thing, mount)
     assert middle is not None
-    words = f"to {middle.to_m:.1f} m, {middle.share:.0%} of the readings"
+    words = f"to {middle.to_m:.1f} m, in {middle.share:.0%} of the readings"
     axis.text(FAR_M - 0.05, ASIDE_M - 0.05, words, va="top", **WORDS)
     axis.set(xlim=(0, FAR_M), ylim=(-ASIDE_M, ASIDE_M))
 
@@ -245,7 +245,7 @@ def _beside(axis: Axes, mount: Mount) -> None:
     for called, high_m in LOW_M.items():
         axis.axhline(high_m, color=LANE, lw=0.8, ls=":", zorder=4)
         from_m = edge_from_m(high_m, mount)
-        words = "under the beam" if from_m is None else f"in the beam from {from_m:.1f} m on"
-        axis.text(FAR_M - 0.05, high_m + 0.03, f"{called}: {words}", va="bottom", **WORDS)
+        words = "under the beam" if from_m is None else f"beyond {from_m:.1f} m"
+        axis.text(FAR_M - 0.05, high_m - 0.04, f"{called}: {words}", va="top", ha="right", zorder=9)
     axis.plot([0], [mount.height_m], marker="o", ms=6, color="black", zorder=6, clip_on=False)
     axis.set(xlim=(0, FAR_M), ylim=(-0.3, HIGH_M))

@@ -42,7 +42,7 @@ BED_MM = 180.0
 SAME_MM = 1e-4
 """Corners nearer than this are one: OpenSCAD writes six digits."""
 PICTURE_PX = (1400, 480)
-CAMERA = "134,-22,0,-22,14,0,390"
+CAMERA = "130,-18,0,-22,14,0,345"
 """Towards a point, turned about x, y and z, from a distance."""
 SHADE = 24
 """Of 255: so much may a colour differ before it counts. Edges are smoothed a little differently

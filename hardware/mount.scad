@@ -448,12 +448,13 @@ module assembly() {
   apart = holder_w / 2 + 22 + case_wall + wing;
   case_z = -holder_h / 2 - strap_y;
   lid_x = in_x + case_wall + wing + 45;
-  color("orange") holder();
+  // Rendered whole: a preview draws the cuts with specks
+  color("orange") render() holder();
   translate([apart, 0, case_z]) {
-    color("orange") rotate([90, 0, 0]) case_back();
+    color("orange") rotate([90, 0, 0]) render() case_back();
     if (ghosts) rotate([90, 0, 0]) pi_ghost();
     color("gold") translate([lid_x, -plate_mm, 0])
-      rotate([90, 0, 0]) translate([in_x, 0, lid_mm]) rotate([0, 180, 0]) case_lid();
+      rotate([90, 0, 0]) translate([in_x, 0, lid_mm]) rotate([0, 180, 0]) render() case_lid();
   }
   if (ghosts) {
     sensor_ghost();

@@ -17,7 +17,7 @@ from device.sim import scenario
 from hardware import __main__ as command
 from hardware import coverage, draw, mount, parts, wiring
 from hardware.wiring import Plan
-from tests.test_hardware_doc import PARTS, TEXT, blocks, chapter, numbers, table
+from tests.test_hardware_doc import PARTS, TEXT, WANTS, blocks, chapter, numbers, table
 
 PLANS = {plan.slug: plan for plan in wiring.PLANS}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -80,7 +80,7 @@ def test_the_outputs_supply_and_grounds_are_such_pins(header: dict[int, str]) ->
 @every_plan()
 def test_what_swings_to_5_volts_does_not_reach_the_pi_as_it_is(plan: Plan) -> None:
     """A lidar's output is 3.3 V though its supply is 5 V; the table of parts says so."""
-    low = {part["Part"] for part in PARTS if part["High level on its TX"] == "3.3 V"}
+    low = {name for name, part in WANTS.items() if part["High level on its TX"] == "3.3 V"}
     outputs = [wire for wire in plan.wires if wire.net in ("echo", "RX")]
     assert len(outputs) == 1
     if plan.supply == "5 V" and not (plan.fits and set(plan.fits) <= low):
@@ -252,11 +252,14 @@ def test_the_drawn_divider_is_heard_and_harms_no_pin() -> None:
 def test_the_meter_finds_the_dividers_resistors() -> None:
     series, ground = parts.DIVIDER
     rows = {row["Measure"]: row["Expect"] for row in table("Measure", "Expect")}
-    echo = rows["GPIO24 wire to GND"]
+    echo = rows[f"GPIO{Settings().sensor.echo_pin} wire to GND"]
     contact = rows["the sensor's ECHO contact to GND"]
     other = parts.DIVIDERS[1]
-    assert echo == f"{parts.ohms(ground)} (or {parts.ohms(other[1])})"
-    assert contact == f"{parts.ohms(series + ground)} (or {parts.ohms(sum(other))})"
+    alone = f"; {parts.ohms(parts.PULL_DOWN_OHM)} with an HC-SR04P"
+    assert echo == f"{parts.ohms(ground)} (or {parts.ohms(other[1])}){alone}"
+    assert contact == f"{parts.ohms(series + ground)} (or {parts.ohms(sum(other))}){alone}"
+    for role in (Settings().button.pin, Settings().led.pin):
+        assert any(measure.startswith(f"GPIO{role} wire to GND") for measure in rows)
     base = parts.ohms(parts.BASE_OHM + parts.PULL_DOWN_OHM)
     for gpio in (Settings().buzzer.pin, Settings().motor.pin):
         assert rows[f"GPIO{gpio} wire to GND, red lead on GND"] == base
@@ -317,11 +320,11 @@ def test_each_sensors_worst_moment_is_calculated() -> None:
 
 
 def test_a_sensors_current_is_no_more_than_its_worst_moment() -> None:
-    for part in PARTS:
-        worst_ma = parts.SENSOR_MA[part["Part"]]
-        stated = [float(ma) for ma in re.findall(r"(\d+) mA", part["Current"])]
+    assert set(WANTS) == set(parts.SENSOR_MA)
+    for name, worst_ma in parts.SENSOR_MA.items():
+        stated = numbers(WANTS[name]["Current"].replace("V3", ""))
         if worst_ma is not None and stated:
-            assert max(stated) <= worst_ma, part["Part"]
+            assert max(stated) <= worst_ma, name
 
 
 def test_the_boards_are_those_of_the_sums() -> None:
@@ -369,6 +372,33 @@ def test_the_parts_that_are_drawn_can_be_bought_from_the_list() -> None:
     assert diodes == {"1N4148", "1N4001"}
     assert all(diode in listed for diode in diodes)
     assert f"capacitor {parts.CAPACITOR_UF} uF" in listed
+
+
+def test_the_board_is_the_drawings_strip_by_strip() -> None:
+    rows = {
+        row["Strip"]: row["What is soldered to it"]
+        for row in table("Strip", "What is soldered to it")
+    }
+    settings = Settings()
+    plan = PLANS["hc-sr04"]
+    assert rows["5 V"].startswith(f"header pin {wiring.OUTPUTS_5V_PIN};")
+    assert rows["ground"].startswith(f"header pins {wiring.PULSE_GND} and {wiring.MOTOR_GND};")
+    assert wiring.PULSE_GND == wiring.BUZZER_GND
+    for gpio in (settings.buzzer.pin, settings.motor.pin):
+        assert rows[f"GPIO{gpio}"].startswith(f"header pin {HEADER_PINS[gpio]};")
+    assert rows["echo"].startswith(f"header pin {HEADER_PINS[settings.sensor.echo_pin]};")
+    text = chapter("### The board, strip by strip")
+    assert f"VCC to pin {wiring.end('5 V', plan, settings)[1]}, " in text
+    assert f"TRIG to pin {wiring.end('trigger', plan, settings)[1]}." in text
+    # Each part has its ends on as many strips as it has ends.
+    joined = " ; ".join(rows.values())
+    series, ground = (parts.ohms(ohm) for ohm in parts.DIVIDER)
+    assert joined.count(f"the divider's {series}") == joined.count(f"the {ground}") == 2
+    assert joined.count("1N4001") == 2 * parts.DROPS
+    assert joined.count("flyback diode") == 2
+    for leg in ("collector", "base"):
+        assert joined.count(f"transistor, {leg}") == 2
+    assert joined.count(f"a {parts.ohms(parts.PULL_DOWN_OHM)}") == 2
 
 
 # ------------------------------------------------------------------ coverage and mount

@@ -80,6 +80,8 @@ def metres(cell: str) -> float:
 
 PARTS = table("Part", "Euros")
 """The sensors to choose from."""
+WANTS = {row["Part"]: row for row in table("Part", "Supply")}
+"""And what they want of the wiring."""
 
 
 def part_settings(row: dict[str, str]) -> SensorSettings:

@@ -69,7 +69,7 @@ def test_nothing_of_the_holder_is_in_the_beam(kind: mount.Kind) -> None:
 
 
 def test_the_tilts_are_the_guides() -> None:
-    (narrow,) = re.findall(r"Tilted up by (\d+) degrees, these become", GUIDE)
+    (narrow,) = re.findall(r"Tilted up by (\d+) degrees, this becomes", GUIDE)
     (wide,) = re.findall(r"tilted up by (\d+) degrees, [\d.]+ m and [\d.]+ m\.", GUIDE)
     assert "A lidar stays level" in GUIDE
     for kind in KINDS.values():
