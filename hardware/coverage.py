@@ -3,8 +3,8 @@
 Seen from above, `device.sim.obstacles.echo` says of a person and of a post whether they give an
 echo, and how many pings lose it. Seen from the side the same function is asked in the upright
 plane: what a mount's height and tilt leave of the beam over low things, which is geometry alone
-and takes an edge that is in the beam for heard. That is more than the scenario suite grants, where
-a bench is heard within 1 m only and a curb never.
+and takes an edge that is in the beam for heard. The scenario suite assumes otherwise, from the
+distances at which such things were said to be heard: a curb never, a bench within 1 m only.
 
 Distances in metres, from the sensor's face; the beam is a cone of the part's full angle.
 """
@@ -52,7 +52,9 @@ AIR_LOSS = 0.02
 EDGE_M = 0.005
 """An upper edge, as something round."""
 LOW_M = {"curb": 0.15, "bench": 0.45, "small child": 0.9}
-"""How high they are."""
+"""How high they are, in the picture; the bench is its seat."""
+EDGES_M = {"curb": 0.15, "back rest": 0.8, "seat": 0.45, "small child": 0.9}
+"""The same and a bench's back rest, in the guide's table."""
 
 
 class Span(NamedTuple):
@@ -170,7 +172,7 @@ def rows(name: str) -> list[str]:
         for called, thing in things().items()
         for across_m in ASIDE_ROWS_M[called]
     ]
-    edges = [edge_from_m(high_m, mount) for high_m in LOW_M.values()]
+    edges = [edge_from_m(high_m, mount) for high_m in EDGES_M.values()]
     beside = ["under the beam" if m is None else f"beyond {m:.1f} m only" for m in edges]
     ground_m = ground_from_m(mount)
     return [*above, *beside, "not met" if ground_m is None else f"beyond {ground_m:.1f} m"]

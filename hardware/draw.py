@@ -3,11 +3,13 @@
 Each drawing has the part on the left, the Pi's header pins on the right and level wires between
 them. Rows are ordered so that nothing crosses: supply, GND, then the signal that needs GND, for
 its divider or pull-down hangs between the two. Colours help the eye; what counts is written.
-Symbols are schemdraw's: rectangles for resistors (IEC 60617).
+Symbols are schemdraw's: rectangles for resistors (IEC 60617). A sheet also keeps what its lines
+connect (`netlist`), so that a drawing can be held against what it should say.
 """
 
 import itertools
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import schemdraw
@@ -18,6 +20,7 @@ from schemdraw.segments import SegmentText
 from device.check import HEADER_PINS
 from device.settings import Settings
 from hardware import parts, wiring
+from hardware.netlist import Netlist, Point
 from hardware.wiring import Plan, Wire
 
 COLOURS = {"5 V": "#c00000", "3.3 V": "#c06000", "GND": "#202020"}
@@ -33,21 +36,24 @@ JOINT_X, SERIES_X = 9.8, 6.2
 BOARD = "902120"
 """Revision code of a Zero 2 W; the header is the same on all of them."""
 
-Point = tuple[float, float]
 Side = Literal["left", "center", "right"]
 
 
 class Sheet:
     """A drawing in the making; places in units of schemdraw's, x to the right and y up."""
 
-    def __init__(self) -> None:
-        """An empty one."""
+    def __init__(self, title: str) -> None:
+        """An empty one; `title` is what a reader says of it."""
+        self.title = title
+        self.netlist = Netlist()
+        self.labels: list[tuple[Point, str]] = []
+        """All that is written, and where."""
         schemdraw.use("svg")
         schemdraw.svgconfig.text = "text"
         self._drawing = schemdraw.Drawing(show=False, fontsize=SIZE, font="sans-serif", lw=1.6)
 
-    def svg(self, title: str) -> str:
-        """What has been drawn, as text; `title` is what a reader says of it."""
+    def svg(self) -> str:
+        """What has been drawn, as text."""
         drawn = self._drawing.get_imagedata("svg").decode().replace("stroke-dasharray:-;", "")
         drawn = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", drawn)
         x, y, width, height = _box(drawn)
@@ -57,7 +63,7 @@ class Sheet:
         # One element a line, so that a change can be read; paper, for those who read in the dark.
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" {size} {frame}>\n'
-            f"<title>{title}</title>\n"
+            f"<title>{self.title}</title>\n"
             f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{PAPER}"/>\n'
             f"{re.sub(r'(?<=>)(?=<[^/t])', chr(10), inside)}\n"
         )
@@ -66,14 +72,33 @@ class Sheet:
         """Any element; returns it as placed, with the places of its contacts."""
         return self._drawing.add(element)
 
+    def contact(self, name: str, at: Point) -> None:
+        """A place that wires lead to, by the name that it has in the netlist."""
+        self.netlist.contact(name, at)
+
+    def part(self, element: Any, ends: Sequence[str], start: Point, stop: Point) -> None:
+        """A part between two places; `ends` are the names of its two contacts, or its one name."""
+        self.put(element.at(start).to(stop))
+        if len(ends) == 1:
+            self.netlist.contact(ends[0], start, stop)
+        else:
+            self.netlist.contact(ends[0], start)
+            self.netlist.contact(ends[1], stop)
+
+    def stroke(self, start: Point, stop: Point, colour: str) -> None:
+        """A line that connects nothing."""
+        self.put(elm.Line().at(start).to(stop).color(colour))
+
     def line(self, *points: Point, colour: str = SIGNAL, dashed: bool = False) -> None:
-        """From point to point."""
+        """A wire, from point to point."""
         for start, stop in itertools.pairwise(points):
+            self.netlist.wire(start, stop)
             style = "--" if dashed else "-"
             self.put(elm.Line().at(start).to(stop).color(colour).linestyle(style))
 
     def joint(self, at: Point, colour: str = SIGNAL) -> None:
         """Wires that touch."""
+        self.netlist.joint(at)
         self.put(elm.Dot(radius=0.1).at(at).color(colour))
 
     def text(
@@ -86,6 +111,7 @@ class Sheet:
         colour: str = "black",
     ) -> None:
         """Words beside a point: `align` says which side of them is there."""
+        self.labels.append((at, words))
         element = elm.Element().at((0, 0)).theta(0).color(colour)
         x, y = at
         said = SegmentText(
@@ -100,7 +126,7 @@ class Sheet:
 
     def resistor(self, start: Point, stop: Point, name: str, colour: str = SIGNAL) -> None:
         """A resistor with its name: above when it lies, to the right when it stands."""
-        self.put(elm.ResistorIEC().at(start).to(stop).color(colour))
+        self.part(elm.ResistorIEC().color(colour), [name], start, stop)
         (x, y), (u, v) = start, stop
         lies = y == v
         middle = ((x + u) / 2, y + 0.55) if lies else (x + 0.4, (y + v) / 2)
@@ -120,9 +146,9 @@ def _colour(net: str | None) -> str:
     return COLOURS.get(net or "", SIGNAL)
 
 
-def sensor(plan: Plan, settings: Settings) -> str:
+def sensor(plan: Plan, settings: Settings) -> Sheet:
     """How a sensor is wired."""
-    sheet = Sheet()
+    sheet = Sheet(f"How to wire {plan.part}, {plan.supply}")
     rows = {wire.contact: -ROW * row for row, wire in enumerate(plan.wires)}
     ground_y = next(rows[wire.contact] for wire in plan.wires if wire.net == "GND")
     top, bottom = 0.8, -ROW * (len(rows) - 1) - 0.8
@@ -135,6 +161,7 @@ def sensor(plan: Plan, settings: Settings) -> str:
     for wire in plan.wires:
         y = rows[wire.contact]
         sheet.text((PART_W - 0.2, y), wire.contact, align="right")
+        sheet.contact(wire.contact, (PART_W, y))
         if wire.net is None:
             _open(sheet, y)
         elif wire.tied:
@@ -150,11 +177,12 @@ def sensor(plan: Plan, settings: Settings) -> str:
     _capacitor(sheet, 0.0, ground_y, plan.supply)
     if plan.note:
         sheet.text((0, bottom - 0.5), plan.note, size=SMALL, colour=FAINT)
-    return sheet.svg(f"How to wire {plan.part}, {plan.supply}")
+    return sheet
 
 
 def _pi_end(sheet: Sheet, y: float, name: str, pin: int) -> None:
     sheet.text((PI_X + 0.2, y), f"pin {pin}")
+    sheet.contact(f"pin {pin}", (PI_X, y))
     sheet.text((PI_X + PI_W - 0.2, y), name, align="right", colour=_colour(name))
 
 
@@ -163,15 +191,15 @@ def _open(sheet: Sheet, y: float) -> None:
     x = PART_W + 0.7
     sheet.line((PART_W, y), (x, y), colour=FAINT)
     for up in (0.18, -0.18):
-        sheet.line((x - 0.18, y - up), (x + 0.18, y + up), colour=FAINT)
+        sheet.stroke((x - 0.18, y - up), (x + 0.18, y + up), FAINT)
     sheet.text((x + 0.4, y), "left open", size=SMALL, colour=FAINT)
 
 
 def _capacitor(sheet: Sheet, supply_y: float, ground_y: float, supply: str) -> None:
     """Close to the sensor; the straight plate with the + is at the supply."""
     x = PART_W + 1.6
-    part = elm.Capacitor2(polar=True).at((x, supply_y)).to((x, ground_y))
-    sheet.put(part.color(COLOURS["GND"]))
+    part = elm.Capacitor2(polar=True).color(COLOURS["GND"])
+    sheet.part(part, ["capacitor.+", "capacitor.-"], (x, supply_y), (x, ground_y))
     sheet.joint((x, supply_y), COLOURS[supply])
     sheet.joint((x, ground_y), COLOURS["GND"])
     sheet.text((x + 0.5, (supply_y + ground_y) / 2), f"{parts.CAPACITOR_UF} µF, at the sensor")
@@ -203,15 +231,13 @@ def _wire(sheet: Sheet, wire: Wire, y: float, ground_y: float) -> None:
 def _inverter(sheet: Sheet, y: float, ground_y: float) -> None:
     """An NPN that pulls the Pi's line, one row below, down while the sensor's is high."""
     name = parts.ohms(parts.INVERTER_OHM)
-    npn = sheet.put(elm.BjtNpn(circle=True).theta(0).flip().anchor("base").at((8.6, y)))
-    collector, emitter = npn.absanchors["collector"], npn.absanchors["emitter"]
+    collector, emitter = _npn(sheet, elm.BjtNpn(circle=True).flip(), (8.6, y))
     sheet.line((PART_W, y), (SERIES_X - 0.6, y))
     sheet.resistor((SERIES_X - 0.6, y), (SERIES_X + 1.6, y), name)
     sheet.line((SERIES_X + 1.6, y), (8.6, y))
     sheet.line(emitter, (emitter[0], ground_y), colour=COLOURS["GND"])
     sheet.joint((emitter[0], ground_y), COLOURS["GND"])
     sheet.text((emitter[0] + 0.55, y), "NPN")
-    _legs(sheet, collector, (8.6, y), emitter)
     low_y, supply_y = y - ROW, y - 2 * ROW
     sheet.line(collector, (collector[0], low_y), (PI_X, low_y))
     joint_x = JOINT_X + 1.2
@@ -220,13 +246,19 @@ def _inverter(sheet: Sheet, y: float, ground_y: float) -> None:
     sheet.line((joint_x, supply_y), (PI_X, supply_y), colour=COLOURS["3.3 V"])
 
 
-def _legs(sheet: Sheet, collector: Point, base: Point, emitter: Point) -> None:
-    """The transistor's legs by their letters."""
+def _npn(sheet: Sheet, element: Any, base: Point) -> tuple[Point, Point]:
+    """A transistor by its base, with the letters of its legs; returns (collector, emitter)."""
+    places = sheet.put(element.theta(0).anchor("base").at(base)).absanchors
+    collector, emitter = tuple(places["collector"]), tuple(places["emitter"])
+    kind = type(element).__name__.removeprefix("Bjt").upper()
+    for name, at in (("collector", collector), ("base", base), ("emitter", emitter)):
+        sheet.contact(f"{kind}.{name}", at)
     for leg, (x, y) in zip("CE", (collector, emitter), strict=True):
         away = 0.2 if y > base[1] else -0.2
         sheet.text((x + 0.2, y + away), leg, size=SMALL, colour=FAINT)
     aside = 0.3 if base[0] > collector[0] else -0.3
     sheet.text((base[0] + aside, base[1] + 0.35), "B", align="center", size=SMALL, colour=FAINT)
+    return collector, emitter
 
 
 def _driver(sheet: Sheet, name: str, pin: int, ground_pin: int, ohm: int) -> Point:
@@ -236,11 +268,9 @@ def _driver(sheet: Sheet, name: str, pin: int, ground_pin: int, ohm: int) -> Poi
     """
     base_y, ground_y = -2.6 * ROW, -4.2 * ROW
     x = 3.0
-    npn = sheet.put(elm.BjtNpn(circle=True).theta(0).reverse().anchor("base").at((x + 0.9, base_y)))
-    collector, emitter = npn.absanchors["collector"], npn.absanchors["emitter"]
+    collector, emitter = _npn(sheet, elm.BjtNpn(circle=True).reverse(), (x + 0.9, base_y))
     sheet.line(emitter, (emitter[0], ground_y), (PI_X, ground_y), colour=COLOURS["GND"])
     sheet.text((x - 0.9, base_y), "NPN", align="right")
-    _legs(sheet, collector, (x + 0.9, base_y), emitter)
     joint_x = 5.8
     sheet.line((x + 0.9, base_y), (8.2, base_y))
     sheet.resistor((8.2, base_y), (10.4, base_y), parts.ohms(ohm))
@@ -256,13 +286,15 @@ def _driver(sheet: Sheet, name: str, pin: int, ground_pin: int, ohm: int) -> Poi
     return collector
 
 
-def _diode(sheet: Sheet, anode: Point, cathode: Point, colour: str) -> None:
-    sheet.put(elm.Diode(fill=True).at(anode).to(cathode).color(colour))
+def _diode(sheet: Sheet, name: str, anode: Point, cathode: Point, colour: str) -> None:
+    ends = [f"{name}.anode", f"{name}.cathode"]
+    sheet.part(elm.Diode(fill=True).color(colour), ends, anode, cathode)
 
 
-def buzzer(settings: Settings, kind: str = "active") -> str:
+def buzzer(settings: Settings, kind: str = "active") -> Sheet:
     """The buzzer: "active", or passive with a "coil" or a "piezo" disc."""
-    sheet = Sheet()
+    name = {"active": "active buzzer, 5 V", "coil": "passive, coil", "piezo": "passive, piezo"}
+    sheet = Sheet(f"How to wire the buzzer: {name[kind]}")
     gpio = settings.buzzer.pin
     end = _driver(sheet, f"GPIO{gpio}", HEADER_PINS[gpio], wiring.BUZZER_GND, parts.BASE_OHM)
     x, low_y = end[0], -1.7 * ROW
@@ -275,10 +307,11 @@ def buzzer(settings: Settings, kind: str = "active") -> str:
         sheet.line((PI_X, 0), (x, 0), colour=colour)
     sheet.line((x, 0), (x, -0.5), colour=colour)
     sheet.box((x - 0.7, -0.5), (x + 0.7, -2.0), PART_FILL)
+    sheet.contact("buzzer.+", (x, -0.5))
+    sheet.contact("buzzer.-", (x, -2.0))
     sheet.line((x, -2.0), (x, low_y), end, colour=black)
     if kind == "active":
         sheet.text((x, -0.8), "+", align="center")
-    name = {"active": "active buzzer, 5 V", "coil": "passive, coil", "piezo": "passive, piezo"}
     sheet.text((x - 0.9, -1.25), name[kind], align="right")
     side_x = 5.8
     if kind != "active":
@@ -286,65 +319,64 @@ def buzzer(settings: Settings, kind: str = "active") -> str:
         sheet.joint((x, low_y), black)
         sheet.line((x, low_y), (side_x, low_y), colour=black)
         if kind == "coil":
-            _diode(sheet, (side_x, low_y), (side_x, 0), black)
+            _diode(sheet, "flyback", (side_x, low_y), (side_x, 0), black)
             sheet.text((side_x + 0.5, low_y / 2), "1N4148, stripe up")
         else:
             sheet.resistor((side_x, low_y), (side_x, 0), parts.ohms(parts.PIEZO_OHM), black)
-    return sheet.svg(f"How to wire the buzzer: {name[kind]}")
+    return sheet
 
 
-def motor(settings: Settings) -> str:
+def motor(settings: Settings) -> Sheet:
     """The vibration motor."""
-    sheet = Sheet()
+    sheet = Sheet("How to wire the vibration motor")
     gpio = settings.motor.pin
     end = _driver(sheet, f"GPIO{gpio}", HEADER_PINS[gpio], wiring.MOTOR_GND, parts.BASE_OHM)
     x, low_y, side_x = end[0], -1.7 * ROW, 5.8
     red, black = COLOURS["5 V"], COLOURS["GND"]
     sheet.line((PI_X, 0), (11.6, 0), colour=red)
     for number in range(parts.DROPS):
-        _diode(sheet, (11.6 - 2 * number, 0), (9.6 - 2 * number, 0), red)
+        name = f"1N4001 {number + 1}"
+        _diode(sheet, name, (11.6 - 2 * number, 0), (9.6 - 2 * number, 0), red)
     sheet.text((9.6, 0.75), f"{parts.DROPS} x 1N4001", align="center")
     sheet.line((11.6 - 2 * parts.DROPS, 0), (x, 0), colour=red)
-    sheet.put(elm.Motor().at((x, 0)).to((x, low_y)).color(black))
+    sheet.part(elm.Motor().color(black), ["motor"], (x, 0), (x, low_y))
     sheet.text((x - 0.9, low_y / 2), "motor, 3 V", align="right")
     sheet.line((x, low_y), end, colour=black)
     sheet.joint((side_x, 0), red)
     sheet.joint((x, low_y), black)
     sheet.line((x, low_y), (side_x, low_y), colour=black)
-    _diode(sheet, (side_x, low_y), (side_x, 0), black)
+    _diode(sheet, "flyback", (side_x, low_y), (side_x, 0), black)
     sheet.text((side_x + 0.5, low_y / 2), "1N4148 or 1N4001, stripe up")
-    return sheet.svg("How to wire the vibration motor")
+    return sheet
 
 
-def extras(settings: Settings) -> str:
+def extras(settings: Settings) -> Sheet:
     """Button and LED."""
-    sheet = Sheet()
+    sheet = Sheet("How to wire the button and the LED")
     rows = (0.0, -ROW, -2.4 * ROW, -3.4 * ROW)
     sheet.box((PI_X, rows[-1] - 0.8), (PI_X + PI_W, 0.8), PI_FILL)
     sheet.text((PI_X, 1.2), "Raspberry Pi, header")
     left, black = 4.6, COLOURS["GND"]
-    ends = (
-        (settings.button.pin, wiring.BUTTON_GND),
-        (settings.led.pin, wiring.LED_GND),
-    )
-    for (gpio, ground_pin), y, ground_y in zip(ends, rows[::2], rows[1::2], strict=True):
+    pins = ((settings.button.pin, wiring.BUTTON_GND), (settings.led.pin, wiring.LED_GND))
+    for (gpio, ground_pin), y, ground_y in zip(pins, rows[::2], rows[1::2], strict=True):
         _pi_end(sheet, y, f"GPIO{gpio}", HEADER_PINS[gpio])
         _pi_end(sheet, ground_y, "GND", ground_pin)
         sheet.line((left, ground_y), (PI_X, ground_y), colour=black)
     sheet.line((left, rows[0]), (PI_X, rows[0]))
-    sheet.put(elm.Button().at((left, rows[0])).to((left, rows[1])).color(black))
+    sheet.part(elm.Button().color(black), ["button"], (left, rows[0]), (left, rows[1]))
     sheet.text((left - 0.8, (rows[0] + rows[1]) / 2), "push-button", align="right")
     sheet.line((left, rows[2]), (8.2, rows[2]))
     sheet.resistor((8.2, rows[2]), (10.4, rows[2]), parts.ohms(parts.LED_OHM))
     sheet.line((10.4, rows[2]), (PI_X, rows[2]))
-    sheet.put(elm.LED(fill=True).at((left, rows[2])).to((left, rows[3])).color(black))
+    ends = ["LED.anode", "LED.cathode"]
+    sheet.part(elm.LED(fill=True).color(black), ends, (left, rows[2]), (left, rows[3]))
     sheet.text((left - 0.8, (rows[2] + rows[3]) / 2), "LED, short leg to GND", align="right")
-    return sheet.svg("How to wire the button and the LED")
+    return sheet
 
 
-def header(settings: Settings) -> str:
+def header(settings: Settings) -> Sheet:
     """The 40 pins as they lie, ours marked; GND and supplies in their colours."""
-    sheet = Sheet()
+    sheet = Sheet("The Pi's header from above, with the pins that are used")
     factory = MockFactory(revision=BOARD)
     try:
         pins = factory.board_info.headers["J8"].pins
@@ -375,17 +407,21 @@ def header(settings: Settings) -> str:
     low_y = -19.5 * row_h - 0.65
     sheet.text((-1.0, low_y), "towards the board's middle", align="right", size=SMALL, colour=FAINT)
     sheet.text((1.9, low_y), "the board's edge", size=SMALL, colour=FAINT)
-    return sheet.svg("The Pi's header from above, with the pins that are used")
+    return sheet
+
+
+def sheets(settings: Settings) -> dict[str, Sheet]:
+    """Every drawing, by its name."""
+    return {plan.slug: sensor(plan, settings) for plan in wiring.PLANS} | {
+        "buzzer": buzzer(settings),
+        "buzzer-coil": buzzer(settings, "coil"),
+        "buzzer-piezo": buzzer(settings, "piezo"),
+        "motor": motor(settings),
+        "button-led": extras(settings),
+        "header": header(settings),
+    }
 
 
 def drawings(settings: Settings) -> dict[str, str]:
-    """Every drawing, as SVG, by the name of its file."""
-    drawn = {f"{plan.slug}.svg": sensor(plan, settings) for plan in wiring.PLANS}
-    return drawn | {
-        "buzzer.svg": buzzer(settings),
-        "buzzer-coil.svg": buzzer(settings, "coil"),
-        "buzzer-piezo.svg": buzzer(settings, "piezo"),
-        "motor.svg": motor(settings),
-        "button-led.svg": extras(settings),
-        "header.svg": header(settings),
-    }
+    """The same as SVG, by the name of the file."""
+    return {f"{name}.svg": sheet.svg() for name, sheet in sheets(settings).items()}

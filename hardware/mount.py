@@ -54,6 +54,7 @@ SOURCE_KEY = "source"
 """Under this the picture carries that sum."""
 LIMIT_S = 300.0
 NO_OPENSCAD = "no OpenSCAD here: it is a Debian package (apt install openscad xvfb)"
+NO_SCREEN = "OpenSCAD wants a screen to draw on, if only a false one (apt install xvfb xauth)"
 
 Triangles = NDArray[np.float64]
 """Shape (n, 3, 3): n triangles, three corners each, x, y and z."""
@@ -232,6 +233,8 @@ def openscad(out: Path, sets: dict[str, str], *more: str, screen: bool = False) 
     command += [f'-D{name}="{value}"' for name, value in sets.items()]
     command.append(str(SCAD))
     stage = shutil.which("xvfb-run") if screen else None
+    if screen and stage is None and "DISPLAY" not in os.environ:
+        raise MountError(NO_SCREEN)
     if stage is not None:
         # Software drawing, so that every computer draws alike.
         command = [stage, "-a", *command]

@@ -28,7 +28,6 @@ DIVIDER = (1000, 1500)
 """In series and to ground. Both are in every set of resistors (E12)."""
 DIVIDERS = (DIVIDER, (330, 470), (1000, 2000))
 BASE_OHM = 1000
-STRONG_BASE_OHM = 470
 PULL_DOWN_OHM = 10_000
 INVERTER_OHM = 10_000
 LED_OHM = 1000
@@ -37,13 +36,16 @@ COIL_OHM, PIEZO_OHM = 100, 1000
 CAPACITOR_UF = 100
 
 BASE_V = 0.7
-"""Base to emitter, switched on; it begins at 0.6 V."""
+"""Base to emitter, switched on."""
+BASE_BEGINS_V = 0.6
 SATURATED_V = 0.2
 DROP_V = 0.75
 """One 1N4001 at a motor's current."""
 DROPS = 2
 LED_V = 2.0
 """A red one's."""
+INPUT_MA = 1.0
+"""More than a sensor's input takes (assumed: a pull-up of 4.7 k or more)."""
 
 BUZZER_MA = 30.0
 MOTOR_MA = 100.0
@@ -125,7 +127,7 @@ def led_ma() -> float:
 
 def pins_ma() -> dict[str, float]:
     """What the Pi's pins give at most, by what hangs on them, with an LED fitted."""
-    return {"buzzer": pin_ma(), "motor": pin_ma(), "LED": led_ma(), "trigger": 1.0}
+    return {"buzzer": pin_ma(), "motor": pin_ma(), "LED": led_ma(), "trigger or TX": INPUT_MA}
 
 
 def leak_v() -> float:

@@ -1,6 +1,7 @@
 """The drawings, the arithmetic and the coverage: what the guide shows is what the lists say."""
 
 import itertools
+import math
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -9,13 +10,13 @@ import msgspec
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from device import sensors
+from device import profiles, sensors
 from device.check import HEADER_PINS
 from device.config import PULLED_UP_AT_BOOT, UART_PINS
 from device.settings import Settings
 from device.sim import scenario
 from hardware import __main__ as command
-from hardware import coverage, draw, mount, parts, wiring
+from hardware import coverage, draw, mount, netlist, parts, wiring
 from hardware.wiring import Plan
 from tests.test_hardware_doc import PARTS, TEXT, WANTS, blocks, chapter, numbers, table
 
@@ -125,8 +126,8 @@ def test_the_guides_table_of_all_sensors_is_the_list() -> None:
 
 def test_the_drawings_are_fresh() -> None:
     """The schematics; the coverage plot is compared by `make check`, on one version of things."""
-    fresh = draw.drawings(Settings())
-    assert set(command.stale(command.DRAWINGS, fresh)) == {"coverage.svg"}
+    for name, drawn in draw.drawings(Settings()).items():
+        assert (command.DRAWINGS / name).read_text("utf-8") == drawn
     assert (command.DRAWINGS / "coverage.svg").is_file()
 
 
@@ -136,61 +137,153 @@ def test_each_drawing_is_shown_and_described() -> None:
     assert not re.findall(r"!\[\]", TEXT)
 
 
+SHEETS = draw.sheets(Settings())
+P = {role: f"pin {HEADER_PINS[gpio]}" for role, gpio in wiring.signals(Settings()).items()}
+DRIVER = "NPN.base = 1 k = 10 k; NPN.emitter = 10 k = pin {ground}; 1 k = {pin}"
+BUZZER = DRIVER.format(ground=14, pin=P["buzzer"])
+NETS = {
+    "hc-sr04": "VCC = capacitor.+ = pin 2; GND = capacitor.- = 1.5 k = pin 14; ECHO = 1 k; "
+    f"1 k = 1.5 k = {P['echo']}; TRIG = {P['trigger']}",
+    "hc-sr04p": "VCC = capacitor.+ = pin 1; GND = capacitor.- = 10 k = pin 14; "
+    f"ECHO = 10 k = {P['echo']}; TRIG = {P['trigger']}",
+    "jsn-sr04t-ping": "5V = capacitor.+ = pin 2; GND = capacitor.- = 1.5 k = pin 14; "
+    f"ECHO / TX = 1 k; 1 k = 1.5 k = {P['echo']}; TRIG / RX = {P['trigger']}",
+    "a02yyuw": f"VCC = capacitor.+ = pin 1; GND = RX = capacitor.- = pin 6; TX = {P['RX']}",
+    "jsn-sr04t-serial": "5V = capacitor.+ = pin 1; GND = capacitor.- = pin 6; "
+    f"ECHO / TX = {P['RX']}; TRIG / RX = {P['TX']}",
+    "us-100": "VCC = capacitor.+ = pin 1; GND = capacitor.- = pin 6; "
+    f"Echo/RX = {P['RX']}; Trig/TX = {P['TX']}",
+    "maxbotix": "V+ (6) = capacitor.+ = pin 1; GND (7) = capacitor.- = pin 6; "
+    f"TX (5) = {P['RX']}; RX (4)",
+    "maxbotix-inverted": "V+ (6) = capacitor.+ = pin 2; "
+    "GND (7) = capacitor.- = NPN.emitter = pin 6; "
+    f"TX (5) = 10 k; 10 k = NPN.base; NPN.collector = 10 k #2 = {P['RX']}; 10 k #2 = pin 1; RX (4)",
+    "serial-5v": "VCC = capacitor.+ = pin 2; GND = capacitor.- = 1.5 k = pin 6; its output = 1 k; "
+    f"1 k = 1.5 k = {P['RX']}",
+    "tf-luna": "1 +5V = capacitor.+ = pin 2; 4 GND = capacitor.- = pin 6; "
+    f"3 TXD = {P['RX']}; 2 RXD; 5 mode; 6 out",
+    "tfmini-plus": "1 +5V = capacitor.+ = pin 2; 4 GND = capacitor.- = pin 6; "
+    f"3 TXD = {P['RX']}; 2 RXD",
+    "buzzer": f"buzzer.+ = pin 4; buzzer.- = NPN.collector; {BUZZER}",
+    "buzzer-coil": "100 ohm = pin 4; buzzer.+ = 100 ohm = flyback.cathode; "
+    f"buzzer.- = flyback.anode = NPN.collector; {BUZZER}",
+    "buzzer-piezo": "buzzer.+ = 1 k #2 = pin 4; buzzer.- = 1 k #2 = NPN.collector; " + BUZZER,
+    "motor": "1N4001 1.anode = pin 4; 1N4001 1.cathode = 1N4001 2.anode; "
+    "1N4001 2.cathode = motor = flyback.cathode; motor = flyback.anode = NPN.collector; "
+    + DRIVER.format(ground=34, pin=P["motor"]),
+    "button-led": f"button = {P['button']}; button = pin 9; 1 k = {P['LED']}; "
+    "1 k = LED.anode; LED.cathode = pin 20",
+    "header": "",
+}  # fmt: skip
+"""What each drawing has to connect, as an electrician reads it from the parts' sheets."""
+
+
+def nets(text: str) -> set[frozenset[str]]:
+    return {frozenset(net.split(" = ")) for net in text.split("; ") if net}
+
+
+def test_each_drawing_is_held_against_its_nets() -> None:
+    assert (
+        set(NETS)
+        == set(SHEETS)
+        == {path.stem for path in command.DRAWINGS.glob("*.svg")} - {"coverage"}
+    )
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_drawing_connects_what_it_should(name: str) -> None:
+    assert SHEETS[name].netlist.nets() == nets(NETS[name])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_nothing_in_a_drawing_crosses_or_touches_in_doubt(name: str) -> None:
+    assert list(SHEETS[name].netlist.doubts()) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if "NPN" in NETS[name]])
+def test_a_transistors_legs_have_their_letters(name: str) -> None:
+    sheet = SHEETS[name]
+    for leg, letter in (("collector", "C"), ("base", "B"), ("emitter", "E")):
+        (at,) = sheet.netlist.places(f"NPN.{leg}")
+        nearest = min(sheet.labels, key=lambda label: math.dist(label[0], at))
+        assert nearest[1] == letter
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if name.startswith("buzzer")])
+def test_the_active_buzzers_plus_is_at_its_plus(name: str) -> None:
+    sheet = SHEETS[name]
+    plus = [at for at, words in sheet.labels if words == "+"]
+    assert len(plus) == (name == "buzzer")
+    for at in plus:
+        (top,), (foot,) = sheet.netlist.places("buzzer.+"), sheet.netlist.places("buzzer.-")
+        assert math.dist(at, top) < math.dist(at, foot)
+
+
 @every_plan()
-def test_a_drawing_and_its_description_name_each_pin_of_the_list(plan: Plan) -> None:
-    ends = {
-        wiring.end(wire.net, plan, Settings())[::-1] for wire in plan.wires if wire.net is not None
-    }
-    if any(wire.via == "inverter" for wire in plan.wires):
-        ends.add((1, "3.3 V"))
-    drawn = texts(draw.sensor(plan, Settings()))
-    assert {int(said.removeprefix("pin ")) for said in drawn if said.startswith("pin ")} == {
-        pin for pin, _ in ends
-    }
-    for _, name in ends:
-        assert name in drawn
+def test_a_drawing_has_each_contact_beside_its_own_row(plan: Plan) -> None:
+    sheet = SHEETS[plan.slug]
     for wire in plan.wires:
-        assert wire.contact in drawn
-    if plan.slug != "maxbotix-inverted":  # described by its parts
-        assert pins_named(ALT[plan.slug]) >= {pin for pin, _ in ends} - {8}
+        (at,) = sheet.netlist.places(wire.contact)
+        row = {words for place, words in sheet.labels if abs(place[1] - at[1]) < 0.05}
+        assert wire.contact in row
+        if wire.net is not None and not wire.tied and wire.via != "inverter":
+            name, pin = wiring.end(wire.net, plan, Settings())
+            assert {name, f"pin {pin}"} <= row
 
 
-@every_plan()
-def test_a_drawing_has_the_resistors_of_the_arithmetic(plan: Plan) -> None:
-    expected = {
-        "": [],
-        "pull-down": [parts.PULL_DOWN_OHM],
-        "divider": list(parts.DIVIDER),
-        "inverter": [parts.INVERTER_OHM] * 2,
-    }
-    wanted = sorted(parts.ohms(ohm) for wire in plan.wires for ohm in expected[wire.via])
-    drawn = texts(draw.sensor(plan, Settings()))
-    assert sorted(said for said in drawn if re.fullmatch(r"[\d.]+ (k|ohm)", said)) == wanted
-    assert f"{parts.CAPACITOR_UF} µF, at the sensor" in drawn
+DESCRIBED = [name for name in NETS if name != "header"]
 
 
-@pytest.mark.parametrize("name", ["buzzer.svg", "buzzer-coil.svg", "buzzer-piezo.svg", "motor.svg"])
-def test_an_output_has_base_resistor_pull_down_and_its_pin(name: str) -> None:
-    drawn = texts(draw.drawings(Settings())[name])
-    gpio = Settings().motor.pin if name == "motor.svg" else Settings().buzzer.pin
-    assert {"1 k", "10 k", f"GPIO{gpio}", f"pin {HEADER_PINS[gpio]}", "5 V", "GND"} <= set(drawn)
-    assert ("stripe up" in " ".join(drawn)) is (name in ("motor.svg", "buzzer-coil.svg"))
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_a_description_names_the_pins_and_resistors_of_its_drawing(name: str) -> None:
+    """Who does not see the picture wires from it."""
+    contacts = {contact.split(" #")[0] for net in nets(NETS[name]) for contact in net}
+    pins = {contact for contact in contacts if contact.startswith("pin ")}
+    ohms = {contact for contact in contacts if re.fullmatch(r"[\d.]+ (k|ohm)", contact)}
+    alt = ALT[name]
+    if alt.startswith("As the buzzer"):
+        alt += ALT["buzzer"]
+    assert {f"pin {pin}" for pin in pins_named(alt)} >= pins
+    own = {"pin 1", "pin 2", "pin 3", "pin 4"} if name == "tf-luna" else set()  # the part's own
+    assert {f"pin {pin}" for pin in pins_named(alt)} - own <= pins
+    by = {"1 k", "1.5 k"} if "the divider" in alt else set()
+    assert set(re.findall(r"\b[\d.]+ (?:k|ohm)\b", alt)) | by == ohms
 
 
-def triangles(svg: str) -> list[list[tuple[float, float]]]:
-    """The arrow heads of diodes: the two corners of the base, the tip between them."""
-    found = [element.get("points", "") for element in ET.fromstring(svg).iter(f"{SVG}polygon")]
-    return [[tuple(map(float, at.split(","))) for at in points.split()] for points in found]  # type: ignore[misc]
+def test_the_header_lies_as_it_does_on_the_board(header: dict[int, str]) -> None:
+    """Pin 1 at the top left, odd numbers on the left, two to a row; each beside its name."""
+    labels = SHEETS["header"].labels
+    places = {int(words): at for at, words in labels if words.isdigit()}
+    assert set(places) == set(header)
+    roles = wiring.roles(Settings())
+    left, right = places[1][0], places[2][0]
+    assert left < right
+    for number, (x, y) in places.items():
+        assert x == (left if number % 2 else right)
+        assert y == places[1][1] + (places[3][1] - places[1][1]) * ((number - 1) // 2)
+        row = [(at, words) for at, words in labels if at[1] == y and words != str(number)]
+        beside = {words for at, words in row if (at[0] < x) is bool(number % 2)}
+        assert {"5V": "5 V", "3V3": "3.3 V"}.get(header[number], header[number]) in beside
+        assert (roles.get(number) in beside) is (number in roles)
+    assert places[3][1] < places[1][1]
 
 
-def test_the_diodes_point_where_the_current_is_to_go() -> None:
-    """Two along the supply, from the Pi on the right to the left; the flyback up, to the supply."""
-    heads = [head for head in triangles(draw.motor(Settings())) if len(head) == 3]
-    level = [h for h in heads if h[0][0] == h[2][0] and h[1][0] < h[0][0]]
-    upright = [h for h in heads if h[0][1] == h[2][1] and h[1][1] < h[0][1]]
-    assert len(level) == parts.DROPS
-    assert len(upright) == 1
-    assert len(heads) == parts.DROPS + 1
+def test_a_netlist_joins_what_touches_and_doubts_what_may() -> None:
+    found = netlist.Netlist()
+    found.wire((0, 0), (4, 0))
+    found.wire((2, 0), (2, -2))  # touches the middle of the other, without a dot
+    found.contact("a", (0, 0))
+    found.contact("b", (4, 0))
+    found.contact("c", (2, -2))
+    found.contact("r", (4, 0), (6, 0))
+    found.contact("r", (6, 0), (6, 3))
+    assert found.nets() == nets("a = b = r; c; r = r #2; r #2")
+    assert any("without a dot" in doubt for doubt in found.doubts())
+    found.joint((2, 0))
+    assert found.nets() == nets("a = b = c = r; r = r #2; r #2")
+    assert list(found.doubts()) == []
+    found.wire((1, 1), (1, -1))
+    assert list(found.doubts()) == ["two lines cross at (1.0, 0.0)"]
 
 
 def test_a_changed_pin_changes_the_pictures() -> None:
@@ -214,11 +307,8 @@ def test_a_stale_a_missing_and_a_left_over_drawing_are_found(tmp_path: Path) -> 
     assert command.stale(tmp_path, fresh) == ["b.svg", "c.svg", "d.svg"]
 
 
-def test_the_header_marks_the_pins_that_are_used(header: dict[int, str]) -> None:
-    drawn = texts(draw.header(Settings()))
+def test_the_headers_description_has_the_pins_that_are_used() -> None:
     roles = wiring.roles(Settings())
-    assert set(roles.values()) <= set(drawn)
-    assert {str(number) for number in header} <= set(drawn)
     described = {int(n) for n in re.findall(r"\b(\d+)\b(?!\.\d| V| pins)", ALT["header"])} - {3}
     assert described == set(roles)
 
@@ -264,7 +354,8 @@ def test_the_meter_finds_the_dividers_resistors() -> None:
     for gpio in (Settings().buzzer.pin, Settings().motor.pin):
         assert rows[f"GPIO{gpio} wire to GND, red lead on GND"] == base
     told = row("What you hear or feel", "Likely cause", "Fault signal, and all wires are right")
-    assert f"must be {parts.ohms(ground)}; with {parts.ohms(series)} there" in told["Remedy"]
+    must = f"must be {parts.ohms(ground)} (or {parts.ohms(other[1])})"
+    assert f"{must}; with {parts.ohms(series)} (or {parts.ohms(other[0])}) there" in told["Remedy"]
     assert f"reaches {parts.divided_v(5.0, (ground, series)):.1f} V only" in told["Remedy"]
 
 
@@ -284,15 +375,15 @@ def test_the_pins_bear_what_hangs_on_them() -> None:
 
 def test_the_transistors_sentences_are_calculated() -> None:
     text = chapter("## The electrician's arithmetic")
-    least_v = parts.PIN_LEAST_V
+    least_v, start_ma = parts.PIN_LEAST_V, parts.MOTOR_START_MA
     for said in (
         f"({parts.PIN_V} V - {parts.BASE_V} V) / 1 k = {parts.pin_ma():.1f} mA",
         f"of which {parts.BASE_V / parts.PULL_DOWN_OHM * 1000:.2f} mA goes through the 10 k",
         f"and {parts.base_ma():.1f} mA into the base",
         f"A buzzer of {parts.BUZZER_MA:g} mA asks for a gain of {parts.gain(parts.BUZZER_MA):.0f}",
-        f"a motor of {parts.MOTOR_MA:g} mA for {parts.gain(parts.MOTOR_MA):.0f}.",
+        f"that starts, {start_ma:g} mA, for {parts.gain(start_ma):.0f}.",
         f"promises {least_v} V only for a high: then {parts.base_ma(pin_v=least_v):.1f} mA",
-        f"the motor asks for {parts.gain(parts.MOTOR_MA, pin_v=least_v):.0f}.",
+        f"the motor asks for {parts.gain(start_ma, pin_v=least_v):.0f}.",
         f"a Pi 4's {parts.LEAK_UA:g}; through 10 k that makes {parts.leak_v():.1f} V",
         f"= {parts.motor_v(5.0):.1f} V; {parts.motor_v(5.25):.2f} V from a supply of 5.25 V",
         f"and {parts.motor_v(4.75):.2f} V from one of 4.75 V",
@@ -439,7 +530,9 @@ def test_what_coverage_assumes_is_what_the_scenarios_have() -> None:
     assert f"a child within {child.seen_to_m:.1f} m at best" in text
     assert {worn.height_m for worn in coverage.MOUNTS.values()} == {1.0}
     assert "the sensor 1 m above level ground" in text
-    for called, high_m in coverage.LOW_M.items():
+    assert coverage.LOW_M.items() - {("bench", 0.45)} <= coverage.EDGES_M.items()
+    assert coverage.LOW_M["bench"] == coverage.EDGES_M["seat"]
+    for called, high_m in coverage.EDGES_M.items():
         assert any(
             called in row["Thing"] and f"{high_m:g} m high" in row["Thing"]
             for row in table("Thing", "HC-SR04, up 5 degrees")
@@ -455,6 +548,15 @@ def test_a_beam_finds_less_of_what_is_farther_aside() -> None:
     assert coverage.aside_m(person, worn, 4.2) == 0.0
     assert coverage.share(person, worn, 2.0, 0.0) > 0.9
     assert coverage.share(person, worn, 2.0, 3.0) == 0.0
+
+
+def test_the_guides_warning_about_benches_is_true() -> None:
+    """The seat comes into the beam beyond where the first level begins, and never nearer."""
+    caution_m = profiles.thresholds(Settings().alert)[0].distance_m
+    from_m = coverage.edge_from_m(coverage.LOW_M["bench"], coverage.MOUNTS["hc-sr04"])
+    assert from_m is not None
+    assert from_m > caution_m
+    assert "passes over a bench's seat at every distance at which it warns" in TEXT
 
 
 def test_tilting_up_loses_low_things() -> None:
