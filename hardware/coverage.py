@@ -11,7 +11,7 @@ Distances in metres, from the sensor's face; the beam is a cone of the part's fu
 
 import io
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib as mpl
 import msgspec
@@ -51,9 +51,9 @@ AIR_LOSS = 0.02
 """Pings that the air alone loses, as in the scenarios."""
 EDGE_M = 0.005
 """An upper edge, as something round."""
-LOW_M = {"curb": 0.15, "bench": 0.45, "small child": 0.9}
-"""How high they are, in the picture; the bench is its seat."""
-EDGES_M = {"curb": 0.15, "back rest": 0.8, "seat": 0.45, "small child": 0.9}
+LOW_M = {"curb": 0.15, "bench's seat": 0.45, "small child": 0.9}
+"""How high they are, in the picture."""
+EDGES_M = {"curb": 0.15, "back rest": 0.8, "bench's seat": 0.45, "small child": 0.9}
 """The same and a bench's back rest, in the guide's table."""
 
 
@@ -178,21 +178,20 @@ def rows(name: str) -> list[str]:
     return [*above, *beside, "not met" if ground_m is None else f"beyond {ground_m:.1f} m"]
 
 
-FAR_M, ASIDE_M, HIGH_M = 5.0, 2.6, 2.4
+FAR_M, ASIDE_M, HIGH_M = 5.0, 2.6, 2.2
 FOUND, FOUND_EDGE, LANE, EARTH = "#a9c8ea", "#2f6db5", "#5c6670", "#c4b5a3"
-BEHIND_WORDS = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.0}
-WORDS: dict[str, Any] = {"ha": "right", "bbox": BEHIND_WORDS, "zorder": 9}
+SMALL = 7.5
 
 
 def picture() -> str:
     """The plot, as SVG."""
     with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(10.0, 7.6), layout="constrained")
-        axes = figure.subplots(3, len(SHOWN), sharex=True)
+        figure = Figure(figsize=(10.0, 8.2), layout="constrained")
+        axes = figure.subplots(3, len(SHOWN), sharex=True, height_ratios=(1.0, 1.0, 1.35))
         for column, name in enumerate(SHOWN):
             mount = MOUNTS[name]
             worn = f"tilted up by {mount.tilt_deg:g} degrees" if mount.tilt_deg else "level"
-            axes[0, column].set_title(f"{part(mount).title}, {worn}", fontsize=10)
+            axes[0, column].set_title(f"{part(mount).title}, {worn}\n", fontsize=10)
             for row, thing in enumerate(things().values()):
                 _above(axes[row, column], thing, mount)
             _beside(axes[2, column], mount)
@@ -229,7 +228,7 @@ def _above(axis: Axes, thing: Obstacle, mount: Mount) -> None:
     middle = span(thing, mount)
     assert middle is not None
     words = f"to {middle.to_m:.1f} m, in {middle.share:.0%} of the readings"
-    axis.text(FAR_M - 0.05, ASIDE_M - 0.05, words, va="top", **WORDS)
+    axis.set_title(words, fontsize=SMALL, loc="right", pad=3)
     axis.set(xlim=(0, FAR_M), ylim=(-ASIDE_M, ASIDE_M))
 
 
@@ -244,10 +243,15 @@ def _beside(axis: Axes, mount: Mount) -> None:
     )
     _levels(axis)
     axis.axhspan(-0.3, 0.0, color=EARTH, zorder=4)
-    for called, high_m in LOW_M.items():
+    words = []
+    for high_m in LOW_M.values():
         axis.axhline(high_m, color=LANE, lw=0.8, ls=":", zorder=4)
         from_m = edge_from_m(high_m, mount)
-        words = "under the beam" if from_m is None else f"beyond {from_m:.1f} m"
-        axis.text(FAR_M - 0.05, high_m - 0.04, f"{called}: {words}", va="top", ha="right", zorder=9)
+        words.append("under the beam" if from_m is None else f"beyond {from_m:.1f} m")
+    names = axis.secondary_yaxis("right")
+    said = [f"{called}:\n{where}" for called, where in zip(LOW_M, words, strict=True)]
+    names.set_yticks(list(LOW_M.values()), said, fontsize=SMALL)
+    names.tick_params(length=0)
+    names.spines["right"].set_visible(False)
     axis.plot([0], [mount.height_m], marker="o", ms=6, color="black", zorder=6, clip_on=False)
     axis.set(xlim=(0, FAR_M), ylim=(-0.3, HIGH_M))

@@ -77,7 +77,12 @@ class Sheet:
         self.netlist.contact(name, at)
 
     def part(self, element: Any, ends: Sequence[str], start: Point, stop: Point) -> None:
-        """A part between two places; `ends` are the names of its two contacts, or its one name."""
+        """A part between two places; `ends` are the names of its two contacts, or its one name.
+
+        The symbol has to be as it comes: turned round, its ends would not be where they are named.
+        """
+        if not {"reverse", "flip"}.isdisjoint(element._userparams):  # noqa: SLF001
+            raise ValueError(f"{type(element).__name__}: turn the places round, not the symbol")
         self.put(element.at(start).to(stop))
         if len(ends) == 1:
             self.netlist.contact(ends[0], start, stop)

@@ -40,6 +40,10 @@ class Netlist:
         )
         self._contacts[_marked(name, again)] = [_near(place) for place in places]
 
+    def names(self) -> list[str]:
+        """Every contact."""
+        return list(self._contacts)
+
     def places(self, name: str) -> list[Point]:
         """Where a contact is; two places for both ends of a part."""
         return self._contacts[name]

@@ -19,6 +19,8 @@ Via = Literal["", "divider", "pull-down", "inverter"]
 SUPPLY_PINS = {"5 V": 2, "3.3 V": 1}
 """The sensor's own; the outputs share the other 5 V pin."""
 OUTPUTS_5V_PIN = 4
+TRY_PIN = 17
+"""3.3 V with no 5 V beside it: here a wire is touched to see what hangs on it."""
 PULSE_GND, SERIAL_GND, BUZZER_GND, MOTOR_GND, BUTTON_GND, LED_GND = 14, 6, 14, 34, 9, 20
 
 
@@ -57,12 +59,6 @@ class Plan(NamedTuple):
 
 
 AT_THE_PI = "What hangs on the signal belongs at the Pi's end of the cable."
-MAXBOTIX = (
-    "HRXL-MaxSonar-WR (5 m)",
-    "HRXL-MaxSonar-WR (10 m)",
-    "XL-MaxSonar-WR",
-    "XL-MaxSonar-WR (MB7066)",
-)
 PLANS = (
     Plan(
         "hc-sr04",
@@ -139,7 +135,7 @@ PLANS = (
     Plan(
         "maxbotix",
         "MaxBotix MB738x",
-        MAXBOTIX,
+        ("HRXL-MaxSonar-WR (5 m)", "HRXL-MaxSonar-WR (10 m)"),
         (
             Wire("V+ (6)", "3.3 V"),
             Wire("GND (7)", "GND"),
@@ -151,7 +147,7 @@ PLANS = (
     Plan(
         "maxbotix-inverted",
         "MaxBotix MB736x or XL",
-        (),
+        ("XL-MaxSonar-WR", "XL-MaxSonar-WR (MB7066)"),
         (
             Wire("V+ (6)", "5 V"),
             Wire("GND (7)", "GND"),
@@ -162,7 +158,7 @@ PLANS = (
     ),
     Plan(
         "serial-5v",
-        "At 5 V: JSN-SR04T, AJ-SR04M, US-100 or MB738x, serial",
+        "At 5 V, speaking by itself: JSN-SR04T, AJ-SR04M, MB738x",
         (),
         (
             Wire("VCC", "5 V"),
@@ -239,6 +235,7 @@ def roles(settings: Settings) -> dict[int, str]:
         MOTOR_GND: "motor",
         BUTTON_GND: "button",
         LED_GND: "LED",
+        TRY_PIN: "for trying a wire",
     }
 
 
@@ -259,6 +256,9 @@ def glance(plan: Plan, settings: Settings) -> tuple[str, ...]:
         said = f"{wire.contact} {BY[wire.via]}to {place}"
         if wire.via == "pull-down":
             said += f", {parts.ohms(parts.PULL_DOWN_OHM)} to GND"
+        if wire.via == "inverter":
+            said += f", {parts.ohms(parts.INVERTER_OHM)} from there to 3.3 V, pin"
+            said += f" {SUPPLY_PINS['3.3 V']}"
         if not wire.needed:
             said += ", if asked"
         cells[_column(wire)].append(said)

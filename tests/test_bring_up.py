@@ -262,7 +262,7 @@ def test_what_is_shown_is_what_is_said(
 
 def test_the_status_shown_is_what_the_service_says(bench: Bench, tmp_path: Path) -> None:
     (start, ask), shown = split(SHOWN[-1])
-    assert start == f"sudo systemctl start {doctor.UNIT.removesuffix('.service')}"
+    assert start == f"sudo systemctl enable --now {doctor.UNIT.removesuffix('.service')}"
     path = tmp_path / "status.sock"
     with Server(path, lambda: WELL):
         assert_shown(shown, bench.says(f"{ask} --socket {path}"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import schemdraw.elements as elm
 from gpiozero.pins.mock import MockFactory
 
 from device import profiles, sensors
@@ -178,6 +179,10 @@ NETS = {
 """What each drawing has to connect, as an electrician reads it from the parts' sheets."""
 
 
+OHMS = r"[\d.]+ (k|ohm)(?: #\d)?"
+DESCRIBED = [name for name in NETS if name != "header"]
+
+
 def nets(text: str) -> set[frozenset[str]]:
     return {frozenset(net.split(" = ")) for net in text.split("; ") if net}
 
@@ -209,6 +214,42 @@ def test_a_transistors_legs_have_their_letters(name: str) -> None:
         assert nearest[1] == letter
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in DESCRIBED if re.search(r"\d (k|ohm)", NETS[name])]
+)
+def test_a_resistors_value_is_written_beside_it(name: str) -> None:
+    sheet = SHEETS[name]
+    values = [contact for contact in sheet.netlist.names() if re.fullmatch(OHMS, contact)]
+    assert values
+    for contact in values:
+        (x, y), (u, v) = sheet.netlist.places(contact)
+        middle = ((x + u) / 2, (y + v) / 2)
+        written = [label for label in sheet.labels if re.fullmatch(OHMS, label[1])]
+        nearest = min(written, key=lambda label: math.dist(label[0], middle))
+        assert nearest[1] == contact.split(" #")[0]
+
+
+@pytest.mark.parametrize("name", ["motor", "buzzer-coil"])
+def test_the_flybacks_stripe_is_said_to_be_where_it_is(name: str) -> None:
+    sheet = SHEETS[name]
+    (cathode,), (anode,) = (sheet.netlist.places(f"flyback.{end}") for end in ("cathode", "anode"))
+    assert cathode[1] > anode[1]
+    assert any(words.endswith("stripe up") for _, words in sheet.labels)
+
+
+def test_the_leds_short_leg_is_its_cathode() -> None:
+    assert frozenset(("LED.cathode", f"pin {wiring.LED_GND}")) in nets(NETS["button-led"])
+    assert any(words == "LED, short leg to GND" for _, words in SHEETS["button-led"].labels)
+
+
+def test_a_symbol_that_is_turned_round_is_refused() -> None:
+    sheet = draw.Sheet("x")
+    with pytest.raises(ValueError, match="not the symbol"):
+        sheet.part(elm.Diode().reverse(), ["d.anode", "d.cathode"], (0, 0), (2, 0))
+    with pytest.raises(ValueError, match="not the symbol"):
+        sheet.part(elm.LED().flip(), ["l.anode", "l.cathode"], (0, 0), (2, 0))
+
+
 @pytest.mark.parametrize("name", [name for name in NETS if name.startswith("buzzer")])
 def test_the_active_buzzers_plus_is_at_its_plus(name: str) -> None:
     sheet = SHEETS[name]
@@ -229,9 +270,6 @@ def test_a_drawing_has_each_contact_beside_its_own_row(plan: Plan) -> None:
         if wire.net is not None and not wire.tied and wire.via != "inverter":
             name, pin = wiring.end(wire.net, plan, Settings())
             assert {name, f"pin {pin}"} <= row
-
-
-DESCRIBED = [name for name in NETS if name != "header"]
 
 
 @pytest.mark.parametrize("name", DESCRIBED)
@@ -266,6 +304,9 @@ def test_the_header_lies_as_it_does_on_the_board(header: dict[int, str]) -> None
         assert {"5V": "5 V", "3V3": "3.3 V"}.get(header[number], header[number]) in beside
         assert (roles.get(number) in beside) is (number in roles)
     assert places[3][1] < places[1][1]
+    said = {words: at for at, words in labels}
+    assert said["the end of the SD card"][1] > places[1][1]
+    assert said["towards the board's middle"][0] < left < right < said["the board's edge"][0]
 
 
 def test_a_netlist_joins_what_touches_and_doubts_what_may() -> None:
@@ -343,7 +384,7 @@ def test_the_meter_finds_the_dividers_resistors() -> None:
     series, ground = parts.DIVIDER
     rows = {row["Measure"]: row["Expect"] for row in table("Measure", "Expect")}
     echo = rows[f"GPIO{Settings().sensor.echo_pin} wire to GND"]
-    contact = rows["the sensor's ECHO contact to GND"]
+    contact = rows["the ECHO contact of the sensor's socket to GND"]
     other = parts.DIVIDERS[1]
     alone = f"; {parts.ohms(parts.PULL_DOWN_OHM)} with an HC-SR04P"
     assert echo == f"{parts.ohms(ground)} (or {parts.ohms(other[1])}){alone}"
@@ -465,31 +506,77 @@ def test_the_parts_that_are_drawn_can_be_bought_from_the_list() -> None:
     assert f"capacitor {parts.CAPACITOR_UF} uF" in listed
 
 
+ENDS = {
+    "the buzzer's +": ["buzzer buzzer.+"],
+    "the buzzer's -": ["buzzer buzzer.-"],
+    "the first 1N4001, end without stripe": ["motor 1N4001 1.anode"],
+    "the first 1N4001, stripe": ["motor 1N4001 1.cathode"],
+    "the second 1N4001, end without stripe": ["motor 1N4001 2.anode"],
+    "the second 1N4001, stripe": ["motor 1N4001 2.cathode"],
+    "the motor": ["motor motor"],
+    "the flyback diode, stripe": ["motor flyback.cathode"],
+    "the flyback diode, other end": ["motor flyback.anode"],
+    "the motor's transistor, collector": ["motor NPN.collector"],
+    "the motor's transistor, base": ["motor NPN.base"],
+    "the buzzer's transistor, collector": ["buzzer NPN.collector"],
+    "the buzzer's transistor, base": ["buzzer NPN.base"],
+    "both emitters": ["motor NPN.emitter", "buzzer NPN.emitter"],
+    "both 10 k, other ends": ["motor 10 k", "buzzer 10 k"],
+    "the divider's 1 k": ["hc-sr04 1 k"],
+    "the divider's 1 k, other end": ["hc-sr04 1 k"],
+    "the 1.5 k": ["hc-sr04 1.5 k"],
+    "the 1.5 k, other end": ["hc-sr04 1.5 k"],
+    "the sensor's ECHO": ["hc-sr04 ECHO"],
+    "the sensor's GND": ["hc-sr04 GND"],
+}
+"""What the table of strips calls the contacts of three drawings."""
+
+
+def strip(name: str, cell: str) -> set[str]:
+    """The contacts on one strip of the table, each by its drawing; header pins by themselves."""
+    on = "motor" if name.startswith(("motor", f"GPIO{Settings().motor.pin}")) else "buzzer"
+    found: set[str] = set()
+    for said in cell.split("; "):
+        own = re.fullmatch(r"(?:a|that) (1 k|10 k)(?:, other end)?", said)
+        if said.startswith("header pin"):
+            found |= {f"pin {pin}" for pin in re.findall(r"\d+", said)}
+        elif own:
+            found.add(f"{on} {own[1]}")
+        else:
+            found.update(ENDS[said])
+    return found
+
+
 def test_the_board_is_the_drawings_strip_by_strip() -> None:
-    rows = {
-        row["Strip"]: row["What is soldered to it"]
-        for row in table("Strip", "What is soldered to it")
-    }
-    settings = Settings()
-    plan = PLANS["hc-sr04"]
-    assert rows["5 V"].startswith(f"header pin {wiring.OUTPUTS_5V_PIN};")
-    assert rows["ground"].startswith(f"header pins {wiring.PULSE_GND} and {wiring.MOTOR_GND};")
-    assert wiring.PULSE_GND == wiring.BUZZER_GND
-    for gpio in (settings.buzzer.pin, settings.motor.pin):
-        assert rows[f"GPIO{gpio}"].startswith(f"header pin {HEADER_PINS[gpio]};")
-    assert rows["echo"].startswith(f"header pin {HEADER_PINS[settings.sensor.echo_pin]};")
+    """What three drawings connect, joined where they share a pin, but for what passes the board."""
+    joined: list[set[str]] = [{f"pin {wiring.PULSE_GND}", f"pin {wiring.MOTOR_GND}"}]
+    for name in ("hc-sr04", "buzzer", "motor"):
+        for net in nets(NETS[name]):
+            found = {
+                contact if contact.startswith("pin ") else f"{name} {contact}"
+                for contact in net
+                if not contact.startswith("capacitor")
+            }
+            if found & {"hc-sr04 VCC", "hc-sr04 TRIG"}:
+                continue
+            pins = {contact for contact in found if contact.startswith("pin ")}
+            for other in [other for other in joined if other & pins]:
+                joined.remove(other)
+                found |= other
+            joined.append(found)
+    rows = table("Strip", "What is soldered to it")
+    stated = {frozenset(strip(row["Strip"], row["What is soldered to it"])) for row in rows}
+    assert stated == set(map(frozenset, joined))
+    # A part with two ends is on two strips.
+    counted = [said for row in rows for said in row["What is soldered to it"].split("; ")]
+    assert counted.count("the motor") == 2
+    assert counted.count("a 1 k") == counted.count("that 1 k, other end") == 2
+    assert counted.count("a 10 k") == 2
     text = chapter("### The board, strip by strip")
-    assert f"VCC to pin {wiring.end('5 V', plan, settings)[1]}, " in text
-    assert f"TRIG to pin {wiring.end('trigger', plan, settings)[1]}." in text
-    # Each part has its ends on as many strips as it has ends.
-    joined = " ; ".join(rows.values())
-    series, ground = (parts.ohms(ohm) for ohm in parts.DIVIDER)
-    assert joined.count(f"the divider's {series}") == joined.count(f"the {ground}") == 2
-    assert joined.count("1N4001") == 2 * parts.DROPS
-    assert joined.count("flyback diode") == 2
-    for leg in ("collector", "base"):
-        assert joined.count(f"transistor, {leg}") == 2
-    assert joined.count(f"a {parts.ohms(parts.PULL_DOWN_OHM)}") == 2
+    plan = PLANS["hc-sr04"]
+    assert f"VCC to pin {wiring.end('5 V', plan, Settings())[1]}, " in text
+    assert f"TRIG to pin {wiring.end('trigger', plan, Settings())[1]}." in text
+    assert "stripe (minus) to GND" in text
 
 
 # ------------------------------------------------------------------ coverage and mount
@@ -530,8 +617,7 @@ def test_what_coverage_assumes_is_what_the_scenarios_have() -> None:
     assert f"a child within {child.seen_to_m:.1f} m at best" in text
     assert {worn.height_m for worn in coverage.MOUNTS.values()} == {1.0}
     assert "the sensor 1 m above level ground" in text
-    assert coverage.LOW_M.items() - {("bench", 0.45)} <= coverage.EDGES_M.items()
-    assert coverage.LOW_M["bench"] == coverage.EDGES_M["seat"]
+    assert coverage.LOW_M.items() <= coverage.EDGES_M.items()
     for called, high_m in coverage.EDGES_M.items():
         assert any(
             called in row["Thing"] and f"{high_m:g} m high" in row["Thing"]
@@ -553,7 +639,7 @@ def test_a_beam_finds_less_of_what_is_farther_aside() -> None:
 def test_the_guides_warning_about_benches_is_true() -> None:
     """The seat comes into the beam beyond where the first level begins, and never nearer."""
     caution_m = profiles.thresholds(Settings().alert)[0].distance_m
-    from_m = coverage.edge_from_m(coverage.LOW_M["bench"], coverage.MOUNTS["hc-sr04"])
+    from_m = coverage.edge_from_m(coverage.LOW_M["bench's seat"], coverage.MOUNTS["hc-sr04"])
     assert from_m is not None
     assert from_m > caution_m
     assert "passes over a bench's seat at every distance at which it warns" in TEXT
@@ -562,7 +648,7 @@ def test_the_guides_warning_about_benches_is_true() -> None:
 def test_tilting_up_loses_low_things() -> None:
     level = coverage.Mount("hcsr04", "hc-sr04", 0.0)
     tilted = level._replace(tilt_deg=10.0)
-    bench_m = coverage.LOW_M["bench"]
+    bench_m = coverage.LOW_M["bench's seat"]
     near, far = coverage.edge_from_m(bench_m, level), coverage.edge_from_m(bench_m, tilted)
     assert near is not None
     assert far is None or far > near

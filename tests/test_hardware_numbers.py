@@ -126,6 +126,11 @@ def test_a_sentence_is_what_the_code_says(said: str) -> None:
     assert " ".join(said.split()) in ONE_LINE
 
 
+def test_the_dividers_columns_are_the_supplies() -> None:
+    heads = [head for head in table("R1 / R2", "at 5.0 V")[0] if head.startswith("at ")]
+    assert [numbers(head) for head in heads] == [[volts] for volts in parts.SUPPLIES_V]
+
+
 def test_each_gpio_that_is_named_is_one_that_is_used() -> None:
     """A default that moves leaves no sentence behind; the boot's pulls name ranges."""
     ranges = {PULLED_UP[0], PULLED_UP[-1], PULLED_UP[-1] + 1, MAX_GPIO}
@@ -135,21 +140,21 @@ def test_each_gpio_that_is_named_is_one_that_is_used() -> None:
 
 
 def test_each_header_pin_that_is_named_is_one_that_is_used() -> None:
-    """Pin 17 is for trying a wire. A part's own pins are named as its own, or in the parts' own
+    """A part's own pins are named as its own, or in the parts' own
     chapters."""
     text = TEXT
     for own in ("### MaxBotix", "### TF-Luna and TFmini Plus"):
         text = text.replace(chapter(own), "")
     named = {int(number) for number in re.findall(r"\bpin (\d+)", text)}
-    assert named == {*wiring.roles(SETTINGS), 17}
+    assert named == {*wiring.roles(SETTINGS)}
     for pins in re.findall(r"\bpins ((?:\d+[ ,and]*)+)", text):
         assert {int(number) for number in re.findall(r"\d+", pins)} <= {*wiring.roles(SETTINGS)}
 
 
 def test_a_wire_is_tried_at_a_pin_with_no_5_volts_beside_it() -> None:
-    beside = {17 + step for step in (-2, -1, 1, 2)}
+    beside = {wiring.TRY_PIN + step for step in (-2, -1, 1, 2)}
     assert not beside & {wiring.SUPPLY_PINS["5 V"], wiring.OUTPUTS_5V_PIN}
-    assert "at **pin 17**" in chapter("### 2. Power without signals")
+    assert f"at **pin {wiring.TRY_PIN}**" in chapter("### 2. Power without signals")
     assert wiring.SUPPLY_PINS["5 V"] - wiring.SUPPLY_PINS["3.3 V"] == 1
 
 
