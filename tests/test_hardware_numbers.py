@@ -5,22 +5,25 @@ to stand in the guide, so that a changed default leaves no stale sentence behind
 header pin may be named that the device does not use.
 """
 
+import itertools
 import math
 import re
+import tomllib
 
 import pytest
 
-from device import calibrate, config, sensors
+from device import calibrate, check, config, sensors
 from device.button import TWICE_S
 from device.check import HEADER_PINS
 from device.core.health import SERIAL_S
+from device.core.signals import Cue
 from device.profiles import thresholds
 from device.sensors import a02yyuw, jsn_sr04t, maxbotix, tf_luna
 from device.settings import Settings
 from device.sim import scenario
 from hardware import coverage, mount, parts, wiring
 from tests.test_hardware import NETS
-from tests.test_hardware_doc import TEXT, chapter, numbers, table
+from tests.test_hardware_doc import ROOT, TEXT, WANTS, chapter, numbers, table
 
 SETTINGS = Settings()
 PINS = wiring.signals(SETTINGS)
@@ -43,6 +46,7 @@ def wide_cm(name: str) -> float:
 series, ground = (parts.ohms(ohm) for ohm in parts.DIVIDER)
 other_series, other_ground = parts.DIVIDERS[1]
 post = scenario.load("pole").obstacles[0]
+BACKWARD = Cue.BACKWARD.value.buzzer.once
 screws = mount.SCAD.read_text("utf-8")
 SENTENCES = [
     # What it cannot see
@@ -111,6 +115,10 @@ SENTENCES = [
     f"tilt up by {coverage.MOUNTS['hc-sr04'].tilt_deg:g} degrees, a wide beam by "
     f"{coverage.MOUNTS['a02yyuw'].tilt_deg:g}",
     f"(66 x {mount.setting('bay_mm'):g} mm; `bay_mm` makes it wider)",
+    f"| each supply wire (pin {wiring.SUPPLY_PINS['5 V']}, pin {wiring.OUTPUTS_5V_PIN}; pin "
+    f"{wiring.SUPPLY_PINS['3.3 V']} with a sensor at 3.3 V or an inverter) to GND |",
+    f"takes its part from pin {wiring.SUPPLY_PINS['3.3 V']};",
+    "`80-160-300` is {} ms on, {} off, {} on.".format(*itertools.chain(*BACKWARD)),
     # Arithmetic's inputs
     f"transistor begins at {parts.BASE_BEGINS_V:g} V",
     f"{parts.DROPS} x {parts.DROP_V:g} V (diodes) - {parts.SATURATED_V:g} V (transistor)",
@@ -129,6 +137,42 @@ def test_a_sentence_is_what_the_code_says(said: str) -> None:
 def test_the_dividers_columns_are_the_supplies() -> None:
     heads = [head for head in table("R1 / R2", "at 5.0 V")[0] if head.startswith("at ")]
     assert [numbers(head) for head in heads] == [[volts] for volts in parts.SUPPLIES_V]
+
+
+def test_the_coverage_tables_rows_say_how_far_aside() -> None:
+    things = [row["Thing"] for row in table("Thing", "HC-SR04, up 5 degrees")]
+    asides = [across for rows in coverage.ASIDE_ROWS_M.values() for across in rows]
+    for thing, across_m in zip(things, asides, strict=False):
+        assert (f"{across_m:g} m aside" in thing) is (across_m > 0)
+        assert ("in the middle" in thing) is (across_m == 0)
+
+
+def test_a_post_at_the_shoulder_is_found_where_the_guide_says() -> None:
+    found = coverage.span(post, coverage.MOUNTS["hc-sr04"], coverage.HALF_WIDTH_M)
+    assert found is not None
+    assert f"is found at about {(found.from_m + found.to_m) / 2:.0f} m and lost again" in ONE_LINE
+
+
+def test_a_lidars_and_the_usual_sensors_current_is_that_of_the_sums() -> None:
+    for name, mean_ma in parts.MEAN_MA.items():
+        assert numbers(WANTS[name]["Current"]) == sorted({mean_ma, parts.SENSOR_MA[name]})
+
+
+def test_each_plan_feeds_a_part_what_it_stands() -> None:
+    for plan in wiring.PLANS:
+        for name in plan.fits:
+            allowed = numbers(WANTS[name]["Supply"])
+            if allowed:  # "see its sheet"
+                assert min(allowed) <= float(plan.supply.removesuffix(" V")) <= max(allowed), name
+
+
+def test_what_the_guide_says_of_a_maxbotix_in_time_is_what_check_says() -> None:
+    raw = tomllib.loads((ROOT / "config/maxbotix.toml").read_text("utf-8"))
+    found = check.report(config.parse(raw, "config/maxbotix.toml"), "")
+    late = [row.speed_mps for row in found.speeds if not row.in_time]
+    timely = [row.speed_mps for row in found.speeds if row.in_time]
+    assert f"in time up to {max(timely)} m/s only: NOT GOOD at {min(late)}." in ONE_LINE
+    assert f"in time up to {max(timely)} m/s. One of its maker's sheets" in ONE_LINE
 
 
 def test_each_gpio_that_is_named_is_one_that_is_used() -> None:
