@@ -23,8 +23,8 @@ from matplotlib.lines import Line2D
 from device import profiles, sensors
 from device.settings import Settings
 from device.sim import obstacles, scenario
-from device.sim.obstacles import Ear
-from device.sim.scenario import Ground, Obstacle
+from device.sim.rig import ear
+from device.sim.scenario import Air, Ground, Obstacle
 from device.sim.world import HALF_WIDTH_M
 from device.walks.picture import LEVEL_COLOURS, PLAIN
 
@@ -47,14 +47,14 @@ MOUNTS = {
 """The recommended ones, by the name that the printable holder has."""
 SHOWN = ("hc-sr04", "a02yyuw", "tf-luna")
 STEP_M = 0.01
-AIR_LOSS = 0.02
-"""Pings that the air alone loses, as in the scenarios."""
+AIR_LOSS = Air().loss
+"""The share of pings that the air alone loses, as in the scenarios."""
 EDGE_M = 0.005
 """An upper edge, as something round."""
-LOW_M = {"curb": 0.15, "bench's seat": 0.45, "small child": 0.9}
-"""How high they are, in the picture."""
 EDGES_M = {"curb": 0.15, "back rest": 0.8, "bench's seat": 0.45, "small child": 0.9}
-"""The same and a bench's back rest, in the guide's table."""
+"""How high low things are, in the guide's table."""
+LOW_M = {called: high_m for called, high_m in EDGES_M.items() if called != "back rest"}
+"""Those in the picture, where a back rest would lie on the child."""
 
 
 class Span(NamedTuple):
@@ -68,12 +68,6 @@ class Span(NamedTuple):
 def part(mount: Mount) -> sensors.Model:
     """The sensor's own figures."""
     return sensors.models(mount.driver)[mount.model]
-
-
-def ear(mount: Mount) -> Ear:
-    """The same for the simulator."""
-    listener = part(mount)
-    return Ear(listener.half_angle_deg, listener.light, listener.max_range_m)
 
 
 def things() -> dict[str, Obstacle]:
@@ -90,7 +84,7 @@ def share(thing: Obstacle, mount: Mount, ahead_m: float, across_m: float) -> flo
     there = msgspec.structs.replace(
         thing, along_m=ahead_m, across_m=across_m, along_mps=0.0, across_mps=0.0
     )
-    found = obstacles.echo(there, 0.0, 0.0, 0.0, ear(mount))
+    found = obstacles.echo(there, 0.0, 0.0, 0.0, ear(listener))
     if found is None or found.distance_m < listener.min_range_m:
         return 0.0
     return (1 - found.loss) * (1.0 if listener.light else 1 - AIR_LOSS)
@@ -131,7 +125,7 @@ def sees_edge(height_m: float, mount: Mount, ahead_m: float) -> bool:
     edge = Obstacle(
         shape="pole", along_m=ahead_m, across_m=height_m - mount.height_m, radius_m=EDGE_M
     )
-    return obstacles.echo(edge, 0.0, 0.0, mount.tilt_deg, ear(mount)) is not None
+    return obstacles.echo(edge, 0.0, 0.0, mount.tilt_deg, ear(part(mount))) is not None
 
 
 def found_words(found: Span | None) -> str:

@@ -160,9 +160,8 @@ def sensor(plan: Plan, settings: Settings) -> Sheet:
     if any(wire.via == "inverter" for wire in plan.wires):
         bottom -= ROW
     sheet.box((0, bottom), (PART_W, top), PART_FILL)
-    sheet.box((PI_X, bottom), (PI_X + PI_W, top), PI_FILL)
     sheet.text((0, top + 0.4), plan.part)
-    sheet.text((PI_X, top + 0.4), "Raspberry Pi, header")
+    _pi(sheet, top, bottom)
     for wire in plan.wires:
         y = rows[wire.contact]
         sheet.text((PART_W - 0.2, y), wire.contact, align="right")
@@ -183,6 +182,12 @@ def sensor(plan: Plan, settings: Settings) -> Sheet:
     if plan.note:
         sheet.text((0, bottom - 0.5), plan.note, size=SMALL, colour=FAINT)
     return sheet
+
+
+def _pi(sheet: Sheet, top: float, bottom: float) -> None:
+    """The Pi's side of a drawing."""
+    sheet.box((PI_X, bottom), (PI_X + PI_W, top), PI_FILL)
+    sheet.text((PI_X, top + 0.4), "Raspberry Pi, header")
 
 
 def _pi_end(sheet: Sheet, y: float, name: str, pin: int) -> None:
@@ -266,7 +271,7 @@ def _npn(sheet: Sheet, element: Any, base: Point) -> tuple[Point, Point]:
     return collector, emitter
 
 
-def _driver(sheet: Sheet, name: str, pin: int, ground_pin: int, ohm: int) -> Point:
+def _driver(sheet: Sheet, gpio: int, ground_pin: int) -> Point:
     """Transistor, base resistor and pull-down of an output; returns where its load ends.
 
     The load is between that place and the 5 V row, y = 0.
@@ -278,15 +283,14 @@ def _driver(sheet: Sheet, name: str, pin: int, ground_pin: int, ohm: int) -> Poi
     sheet.text((x - 0.9, base_y), "NPN", align="right")
     joint_x = 5.8
     sheet.line((x + 0.9, base_y), (8.2, base_y))
-    sheet.resistor((8.2, base_y), (10.4, base_y), parts.ohms(ohm))
+    sheet.resistor((8.2, base_y), (10.4, base_y), parts.ohms(parts.BASE_OHM))
     sheet.line((10.4, base_y), (PI_X, base_y))
     sheet.joint((joint_x, base_y))
     sheet.resistor((joint_x, base_y), (joint_x, ground_y), parts.ohms(parts.PULL_DOWN_OHM))
     sheet.joint((joint_x, ground_y), COLOURS["GND"])
-    sheet.box((PI_X, ground_y - 0.8), (PI_X + PI_W, 0.8), PI_FILL)
-    sheet.text((PI_X, 1.2), "Raspberry Pi, header")
+    _pi(sheet, 0.8, ground_y - 0.8)
     _pi_end(sheet, 0, "5 V", wiring.OUTPUTS_5V_PIN)
-    _pi_end(sheet, base_y, name, pin)
+    _pi_end(sheet, base_y, f"GPIO{gpio}", HEADER_PINS[gpio])
     _pi_end(sheet, ground_y, "GND", ground_pin)
     return collector
 
@@ -300,8 +304,7 @@ def buzzer(settings: Settings, kind: str = "active") -> Sheet:
     """The buzzer: "active", or passive with a "coil" or a "piezo" disc."""
     name = {"active": "active buzzer, 5 V", "coil": "passive, coil", "piezo": "passive, piezo"}
     sheet = Sheet(f"How to wire the buzzer: {name[kind]}")
-    gpio = settings.buzzer.pin
-    end = _driver(sheet, f"GPIO{gpio}", HEADER_PINS[gpio], wiring.BUZZER_GND, parts.BASE_OHM)
+    end = _driver(sheet, settings.buzzer.pin, wiring.BUZZER_GND)
     x, low_y = end[0], -1.7 * ROW
     colour, black = COLOURS["5 V"], COLOURS["GND"]
     if kind == "coil":
@@ -334,8 +337,7 @@ def buzzer(settings: Settings, kind: str = "active") -> Sheet:
 def motor(settings: Settings) -> Sheet:
     """The vibration motor."""
     sheet = Sheet("How to wire the vibration motor")
-    gpio = settings.motor.pin
-    end = _driver(sheet, f"GPIO{gpio}", HEADER_PINS[gpio], wiring.MOTOR_GND, parts.BASE_OHM)
+    end = _driver(sheet, settings.motor.pin, wiring.MOTOR_GND)
     x, low_y, side_x = end[0], -1.7 * ROW, 5.8
     red, black = COLOURS["5 V"], COLOURS["GND"]
     sheet.line((PI_X, 0), (11.6, 0), colour=red)
@@ -359,8 +361,7 @@ def extras(settings: Settings) -> Sheet:
     """Button and LED."""
     sheet = Sheet("How to wire the button and the LED")
     rows = (0.0, -ROW, -2.4 * ROW, -3.4 * ROW)
-    sheet.box((PI_X, rows[-1] - 0.8), (PI_X + PI_W, 0.8), PI_FILL)
-    sheet.text((PI_X, 1.2), "Raspberry Pi, header")
+    _pi(sheet, 0.8, rows[-1] - 0.8)
     left, black = 4.6, COLOURS["GND"]
     pins = ((settings.button.pin, wiring.BUTTON_GND), (settings.led.pin, wiring.LED_GND))
     for (gpio, ground_pin), y, ground_y in zip(pins, rows[::2], rows[1::2], strict=True):

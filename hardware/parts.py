@@ -105,19 +105,19 @@ def divider_ma(supply_v: float, divider: tuple[int, int] = DIVIDER) -> float:
     return supply_v / sum(divider) * 1000
 
 
-def pin_ma(base_ohm: int = BASE_OHM, pin_v: float = PIN_V) -> float:
+def pin_ma(pin_v: float = PIN_V) -> float:
     """What an output's pin gives to a transistor with its pull-down."""
-    return (pin_v - BASE_V) / base_ohm * 1000
+    return (pin_v - BASE_V) / BASE_OHM * 1000
 
 
-def base_ma(base_ohm: int = BASE_OHM, pin_v: float = PIN_V) -> float:
+def base_ma(pin_v: float = PIN_V) -> float:
     """The part of that which reaches the base; the pull-down has the rest."""
-    return pin_ma(base_ohm, pin_v) - BASE_V / PULL_DOWN_OHM * 1000
+    return pin_ma(pin_v) - BASE_V / PULL_DOWN_OHM * 1000
 
 
-def gain(load_ma: float, base_ohm: int = BASE_OHM, pin_v: float = PIN_V) -> float:
+def gain(load_ma: float, pin_v: float = PIN_V) -> float:
     """How much a transistor has to amplify for that load."""
-    return load_ma / base_ma(base_ohm, pin_v)
+    return load_ma / base_ma(pin_v)
 
 
 def led_ma() -> float:
@@ -141,7 +141,7 @@ def motor_v(supply_v: float) -> float:
 
 
 def peak_ma(sensor: str) -> float | None:
-    """The 5 V line's most beside the Pi: sensor, buzzer and a starting motor."""
+    """The supply's most beside the Pi: sensor, buzzer and a starting motor."""
     sensor_ma = SENSOR_MA[sensor]
     return None if sensor_ma is None else sensor_ma + BUZZER_MA + MOTOR_START_MA
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 import schemdraw.elements as elm
-from gpiozero.pins.mock import MockFactory
 
 from device import profiles, sensors
 from device.check import HEADER_PINS
@@ -19,12 +18,14 @@ from device.sim import scenario
 from hardware import __main__ as command
 from hardware import coverage, draw, mount, netlist, parts, wiring
 from hardware.wiring import Plan
-from tests.test_hardware_doc import PARTS, TEXT, WANTS, blocks, chapter, numbers, table
+from tests import test_hardware_doc
+from tests.test_hardware_doc import PARTS, SUPPLIES, TEXT, WANTS, blocks, chapter, numbers, table
 
+header = test_hardware_doc.header
 PLANS = {plan.slug: plan for plan in wiring.PLANS}
 SVG = "{http://www.w3.org/2000/svg}"
-SHOWN = dict(re.findall(r"!\[([^\]]+)\]\(hardware/drawings/([\w-]+)\.svg\)", TEXT))
-ALT = {slug: alt for alt, slug in SHOWN.items()}
+DRAWN = re.findall(r"!\[([^\]]+)\]\(hardware/drawings/([\w-]+)\.svg\)", TEXT)
+ALT = {slug: alt for alt, slug in DRAWN}
 
 
 def every_plan() -> pytest.MarkDecorator:
@@ -46,16 +47,6 @@ def row(first: str, second: str, name: str) -> dict[str, str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def header() -> dict[int, str]:
-    factory = MockFactory(revision="902120")
-    try:
-        return {n: pin.name for n, pin in factory.board_info.headers["J8"].pins.items()}
-    finally:
-        factory.reset()
-        factory.close()
-
-
 # ------------------------------------------------------------------ wiring
 
 
@@ -66,11 +57,10 @@ def test_each_part_that_a_driver_knows_is_wired_once() -> None:
 
 @every_plan()
 def test_a_wire_ends_where_the_header_has_its_name(plan: Plan, header: dict[int, str]) -> None:
-    supplies = {"5 V": "5V", "3.3 V": "3V3"}
     for wire in plan.wires:
         if wire.net is not None:
             name, pin = wiring.end(wire.net, plan, Settings())
-            assert header[pin] == supplies.get(name, name)
+            assert header[pin] == SUPPLIES.get(name, name)
 
 
 def test_the_outputs_supply_and_grounds_are_such_pins(header: dict[int, str]) -> None:

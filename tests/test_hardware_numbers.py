@@ -47,7 +47,7 @@ series, ground = (parts.ohms(ohm) for ohm in parts.DIVIDER)
 other_series, other_ground = parts.DIVIDERS[1]
 post = scenario.load("pole").obstacles[0]
 BACKWARD = Cue.BACKWARD.value.buzzer.once
-screws = mount.SCAD.read_text("utf-8")
+SCAD = mount.SCAD.read_text("utf-8")
 SENTENCES = [
     # What it cannot see
     f"A {post.radius_m * 2000:g} mm post is found up to about {post.seen_to_m:g} m",
@@ -270,10 +270,10 @@ def test_the_plain_build_costs_what_the_list_says() -> None:
 def test_the_screws_are_those_of_the_mount() -> None:
     text = chapter("### A mount to print")
     stated = set(re.findall(r"M[\d.]+ x \d+", text))
-    assert stated == set(re.findall(r"M[\d.]+ x \d+", screws))
+    assert stated == set(re.findall(r"M[\d.]+ x \d+", SCAD))
     assert "layers of 0.2 mm, 4 walls, 30 % filling" in text
-    assert "0.2 mm layers, 4 walls, 30 % filling" in screws
-    _, _, ears = screws.partition("\nEARS = [")
+    assert "0.2 mm layers, 4 walls, 30 % filling" in SCAD
+    _, _, ears = SCAD.partition("\nEARS = [")
     ears, _, _ = ears.partition("\n];")
     slots = re.findall(r'\["[\w-]+", (\d+), (\d+),', ears)
     assert len(slots) == 2

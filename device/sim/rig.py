@@ -12,7 +12,7 @@ from device.failures import Failure
 from device.pins.mock import MockBoard
 from device.ports.mock import Cable, PtyCable
 from device.profiles import HEEL_LEAD_M
-from device.sensors import Bench, Twin, make_twin, model
+from device.sensors import Bench, Model, Twin, make_twin, model
 from device.settings import Settings
 from device.sim.chance import drawn
 from device.sim.obstacles import Ear
@@ -20,6 +20,11 @@ from device.sim.scenario import Scenario, Stall
 from device.sim.world import World
 
 STRIDE_CHECK_S = 0.05
+
+
+def ear(listener: Model) -> Ear:
+    """What the world has to know of a sensor."""
+    return Ear(listener.half_angle_deg, listener.light, listener.max_range_m)
 
 
 class Rig:
@@ -48,7 +53,7 @@ class Rig:
             scenario,
             random.Random(f"{seed} world"),
             clock.at,
-            Ear(listener.half_angle_deg, listener.light, listener.max_range_m),
+            ear(listener),
         )
         kind = PtyCable if terminal and listener.serial else Cable
         self._cable = kind(clock, scenario.cable, random.Random(f"{seed} cable"))
